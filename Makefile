@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The one way to demonstrate, check and measure the project. PYTHON may name another Python, 3.11 or newer.
+
+PYTHON ?= python3
+
+BOOTSTRAP := $(PYTHON) tests/tools/bootstrap.py
+PY := .venv/bin/python
+GATES := $(PY) tests/tools/gates.py
+
+.DEFAULT_GOAL := help
+.PHONY: help venv venv-demo demo demo-clean test lint types docs units sanity ansible-test-units build transcripts \
+	molecule acceptance bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  make %-20s %s\n' "$$target" "$$text"; done
+
+venv: ## make .venv with everything that the gates need
+	@$(BOOTSTRAP) requirements-dev.txt
+
+venv-demo:
+	@$(BOOTSTRAP) requirements.txt
+
+demo: venv-demo ## converge a fleet of model hosts on this machine
+	@$(PY) tests/demo.py
+
+demo-clean: venv-demo ## remove the demonstration's hosts
+	@$(PY) tests/demo.py --clean
+
+test: venv ## everything that must hold: all gates from lint to ansible-test-units
+	@$(GATES)
+
+lint: venv ## ruff, yamllint, ansible-lint
+	@$(GATES) $@
+
+types: venv ## mypy
+	@$(GATES) $@
+
+docs: venv ## documentation of plugins and roles, changelog fragments
+	@$(GATES) $@
+
+units: venv ## unit tests, by pytest alone
+	@$(GATES) $@
+
+build: venv ## build the collection, install it elsewhere, use it from there
+	@$(GATES) $@
+
+transcripts: venv ## replay recordings of a real host on the model; DIR=folder
+	@$(GATES) $@
+
+molecule: venv ## the whole collection on model hosts
+	@$(GATES) $@
+
+sanity: venv ## ansible-test sanity
+	@$(GATES) $@
+
+ansible-test-units: venv ## ansible-test units: the same tests, as Ansible runs them
+	@$(GATES) $@
+
+acceptance: venv ## the whole collection on a real FreeBSD host: JAILISP_HOST, _PORT, _USER, _KEY, _DISK, _BASE
+	@$(GATES) $@
+
+bench: venv ## measure times, processes and memory
+	@$(GATES) $@
+
+clean: ## remove whatever make has made, the demonstration apart
+	rm -rf .venv .build .ansible .hypothesis tests/output *.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
