@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: fleet
+short_description: The jails of every jail host, from records in the inventory's folder
+author:
+  - the jailisp.vps authors (@jailisp)
+description:
+  - Reads one file a plan, a customer and a jail, checks all of them together, and gives each jail host the variable
+    C(jails), the list of its jails with nothing left to look up.
+  - With any error in any record it gives nothing, and says all errors at once, each with file, line, key and what to
+    do.
+  - Ansible only warns of an inventory that cannot be parsed and goes on with the rest. Set
+    C(any_unparsed_is_failed = true) in the section C(inventory) of C(ansible.cfg), so that it stops.
+  - The file must be named C(fleet.yml), or end in C(.fleet.yml).
+  - Ansible takes every file of a folder given as inventory for an inventory, records too. Name the files instead, as in
+    C(-i inventory/hosts.yml -i inventory/fleet.yml).
+options:
+  plugin:
+    description: The name of this plugin.
+    type: str
+    required: true
+    choices: [jailisp.vps.fleet]
+  hosts:
+    description:
+      - The inventory of the hosts, an ordinary one, relative to this file.
+      - C(group_vars/) and C(host_vars/) beside it count, whatever other inventories are given, and in which order.
+    type: str
+    default: hosts.yml
+  plans:
+    description: Folder of the plans, relative to this file.
+    type: str
+    default: plans
+  customers:
+    description: Folder of the customers, relative to this file.
+    type: str
+    default: customers
+  jails:
+    description: Folder of the jails, relative to this file.
+    type: str
+    default: jails
+  host_group:
+    description: The group of the jail hosts in O(hosts).
+    type: str
+    default: jail_hosts
+"""
+
+EXAMPLES = r"""
+# inventory/fleet.yml, all by default
+plugin: jailisp.vps.fleet
+
+---
+# inventory/fleet.yml, all options
+plugin: jailisp.vps.fleet
+hosts: hosts.yml
+plans: plans
+customers: customers
+jails: jails
+host_group: jail_hosts
+"""
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleParserError
+from ansible.inventory.manager import InventoryManager
+from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import compile_fleet
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import HOST_KEYS, FleetError, Sources
+
+if t.TYPE_CHECKING:
+    from ansible.inventory.data import InventoryData
+    from ansible.inventory.group import Group
+    from ansible.inventory.host import Host
+    from ansible.parsing.dataloader import DataLoader
+
+
+def load_hosts(path: Path, loader: DataLoader) -> InventoryManager:
+    """Return the inventory of the hosts, read by itself: what other inventories say must not change the fleet."""
+    # A folder could hold the file that is being parsed, and would be read for ever.
+    if not path.is_file():
+        raise AnsibleParserError(f"{path.name}: no such file; make it or correct hosts in the fleet's file")
+    return InventoryManager(loader=loader, sources=[str(path)])
+
+
+def host_variables(hosts: InventoryManager, host_group: str, loader: DataLoader) -> dict[str, dict[str, t.Any]]:
+    """Return the variables vps_* of each jail host, templates resolved, with group_vars/ and host_vars/ in effect."""
+    manager = VariableManager(loader=loader, inventory=hosts)
+    result = {}
+    for host in hosts.groups[host_group].get_hosts():
+        variables = manager.get_vars(host=host, include_hostvars=False)
+        templar = Templar(loader=loader, variables=variables)
+        known = {key.name: variables[key.name] for key in HOST_KEYS if key.name in variables}
+        result[host.name] = templar.template(known)
+    return result
+
+
+def add_variables(entity: Group | Host, variables: dict[str, t.Any]) -> None:
+    """Set the variables that a group or host does not have yet."""
+    for name in variables.keys() - entity.vars.keys():
+        entity.set_variable(name, variables[name])
+
+
+def add_hosts(inventory: InventoryData, hosts: InventoryManager) -> None:
+    """Add the hosts, groups and variables of `hosts` that the inventory does not have yet."""
+    for name, group in hosts.groups.items():
+        inventory.add_group(name)
+        add_variables(inventory.groups[name], group.vars)
+    for host in hosts.get_hosts():
+        inventory.add_host(host.name)
+        add_variables(inventory.hosts[host.name], host.vars)
+    for name, group in hosts.groups.items():
+        for child in (*group.child_groups, *group.hosts):
+            inventory.add_child(name, child.name)
+
+
+class InventoryModule(BaseInventoryPlugin):
+    """The shell around the compiler: Ansible's hosts go in, host variables come out."""
+
+    NAME = "jailisp.vps.fleet"
+
+    def verify_file(self, path: str) -> bool:
+        """Accept C(fleet.yml) and C(*.fleet.yml)."""
+        name = Path(path).name
+        return super().verify_file(path) and (name == "fleet.yml" or name.endswith(".fleet.yml"))
+
+    def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
+        """Give each jail host its list C(jails); raise AnsibleParserError with all errors of the fleet."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        sources = Sources(**{name: self.get_option(name) for name in Sources.__dataclass_fields__})
+        base = Path(path).parent
+        hosts = load_hosts(base / sources.hosts, loader)
+        if sources.host_group not in hosts.groups:
+            raise AnsibleParserError(
+                f"{sources.hosts}: has no group {sources.host_group}; add it or correct host_group in the fleet's file"
+            )
+        try:
+            jails = compile_fleet(base, sources, host_variables(hosts, sources.host_group, loader))
+        except FleetError as error:
+            raise AnsibleParserError(str(error)) from None
+        add_hosts(inventory, hosts)
+        for name, resolved in jails.items():
+            # Not inventory.set_variable: that walks through every value to note its origin, and takes longer than the
+            # compiler. What it would add is of no use here: nothing in a record is ever a template.
+            inventory.hosts[name].set_variable("jails", resolved)

@@ -1,0 +1,364 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Every check of the fleet: each record by the tables of its keys, then the records against each other.
+
+Nothing here stops at the first error: what is wrong is noted, and what remains is checked as far as it goes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import typing as t
+from dataclasses import dataclass
+
+from .model import (
+    BROKEN,
+    CUSTOMER_KEYS,
+    HOST_KEYS,
+    JAIL_KEYS,
+    PLAN_KEYS,
+    Block,
+    Fleet,
+    Key,
+    Problem,
+    Record,
+    Sources,
+)
+from .values import ELEMENTS, READERS, RELEASE, shown
+
+Values = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The records' values, converted and with their defaults, by name: sizes in bytes, rates in bit/s, cpu in percent.
+
+    A value that has an error is missing, so whoever reads this before all errors are out must ask with get().
+    """
+
+    hosts: dict[str, Values]
+    plans: dict[str, Values]
+    customers: dict[str, Values]
+    jails: dict[str, Values]
+
+
+class _Checker:
+    """Checks the values of one record (or of one host: `file` then says which) by a table of keys."""
+
+    def __init__(self, file: str, name: str, problems: list[Problem]) -> None:
+        self.file = file
+        self.name = name
+        self.problems = problems
+
+    def problem(self, line: int, key: str, text: str) -> None:
+        """Note an error."""
+        self.problems.append(Problem(self.file, line, key, text))
+
+    def block(self, block: Block, keys: tuple[Key, ...], prefix: str = "") -> Values:
+        """Return the converted values of a mapping, defaults included; what is wrong is noted and left out."""
+        values: Values = {}
+        for key in keys:
+            path = prefix + key.name
+            if key.name in block.values:
+                self.value(values, key.name, (block.values[key.name], block.line_of(key.name), path), key)
+            elif key.required:
+                self.problem(block.line, path, f"missing; add it ({key.description.rstrip('.')})")
+            elif key.default is not None:
+                values[key.name] = self.default(key)
+        self.unknown(block, keys, prefix)
+        return values
+
+    def default(self, key: Key) -> t.Any:
+        """Return the default of a key for this record."""
+        if isinstance(key.default, str):
+            return key.default.replace("{name}", self.name)
+        return list(key.default) if isinstance(key.default, tuple) else key.default
+
+    def unknown(self, block: Block, keys: tuple[Key, ...], prefix: str) -> None:
+        """Note the keys that the table does not have."""
+        known = [key.name for key in keys]
+        for name in block.values.keys() - set(known):
+            close = difflib.get_close_matches(name, known, 1)
+            text = f"did you mean {close[0]}?" if close else f"remove it (known are {', '.join(known)})"
+            self.problem(block.line_of(name), prefix + name, f"unknown key; {text}")
+
+    def value(self, values: Values, name: str, found: tuple[t.Any, int, str], key: Key) -> None:
+        """Convert one value, `found` with its line and path, into `values`; or note what is wrong with it."""
+        raw, line, path = found
+        if raw is BROKEN:
+            return
+        try:
+            if raw is None:
+                raise ValueError("has no value; give it one or remove the key")
+            if key.kind in READERS:
+                values[name] = READERS[key.kind](raw, key)
+            else:
+                values[name] = self.collection(raw, line, path, key)
+        except ValueError as error:
+            self.problem(line, path, str(error))
+
+    def collection(self, raw: t.Any, line: int, path: str, key: Key) -> t.Any:
+        """Return a converted list or mapping; raises ValueError if it is neither, or not the one that is wanted."""
+        if key.kind in ("mapping", "releases"):
+            if not isinstance(raw, Block):
+                raise ValueError(f"{shown(raw)} is not a mapping; write keys and values")
+            return self.block(raw, key.keys, f"{path}.") if key.kind == "mapping" else self.releases(raw, path, key)
+        if not isinstance(raw, list):
+            raise ValueError(f"{shown(raw)} is not a list; write one")
+        if key.required and not raw:
+            raise ValueError("is empty; give at least one")
+        element = Key(key.name, ELEMENTS.get(key.kind, "mapping"), key.description, keys=key.keys)
+        converted: Values = {}
+        for index, item in enumerate(raw):
+            place = item.line or line if isinstance(item, Block) else line
+            self.value(converted, str(index), (item, place, f"{path}[{index}]"), element)
+        # The places of mappings stay, so that what is said of the third entry later is said of the third.
+        indexes = range(len(raw)) if element.kind == "mapping" else map(int, converted)
+        return [converted.get(str(index), {}) for index in indexes]
+
+    def releases(self, raw: Block, path: str, key: Key) -> Values:
+        """Return a mapping of releases to mappings."""
+        converted: Values = {}
+        element = Key(key.name, "mapping", key.description, keys=key.keys)
+        for release, item in raw.values.items():
+            place = f"{path}.{release}"
+            if RELEASE.match(release):
+                self.value(converted, release, (item, raw.line_of(release), place), element)
+            else:
+                self.problem(raw.line_of(release), place, "is not a release; write one such as 15.1-RELEASE-p1")
+        return converted
+
+
+def _as_block(value: t.Any) -> t.Any:
+    """Return a value of Ansible's with its mappings as Blocks, which have no lines."""
+    if isinstance(value, t.Mapping):
+        return Block({str(key): _as_block(item) for key, item in value.items()})
+    return [_as_block(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, problems: list[Problem]) -> Values:
+    """Return the converted variables vps_* of a jail host; `variables` are all of its variables, by name."""
+    checker = _Checker(f"{sources.hosts}: {name}", name, problems)
+    known = {key.name: _as_block(variables[key.name]) for key in HOST_KEYS if key.name in variables}
+    host = checker.block(Block(known), HOST_KEYS)
+    if host.get("vps_storage") == "dataset" and "vps_pool" not in known:
+        checker.problem(0, "vps_pool", "missing; name the pool, or set vps_storage to directory")
+    if host.get("vps_storage") == "directory" and "vps_pool" in known:
+        checker.problem(0, "vps_pool", "has no meaning with directories; remove it, or set vps_storage to dataset")
+    if "vps_release" in host and "vps_releases" in host and host["vps_release"] not in host["vps_releases"]:
+        checker.problem(
+            0, "vps_release", f"{host['vps_release']} is not in vps_releases; add it there or choose another"
+        )
+    return host
+
+
+def _check_records(records: list[Record] | None, keys: tuple[Key, ...], problems: list[Problem]) -> dict[str, Values]:
+    """Return the converted values of all records of a folder, by name; nothing is known of a broken one."""
+    return {
+        record.name: {} if record.broken else _Checker(record.file, record.name, problems).block(record.block, keys)
+        for record in records or ()
+    }
+
+
+class _Unknowns:
+    """Answers for references to records that are not there.
+
+    Looking for what was meant costs time in proportion to all names: one answer for a name, and only so many searches,
+    else a fleet full of errors would take time in the square of its size.
+    """
+
+    SEARCHES = 50
+
+    def __init__(self, known: t.Collection[str], what: str) -> None:
+        self.known = known
+        self.what = what
+        self.answers: dict[str, str] = {}
+
+    def answer(self, name: str) -> str:
+        """Return the text of the error for a name that is unknown."""
+        if name not in self.answers:
+            close = difflib.get_close_matches(name, self.known, 1) if len(self.answers) < self.SEARCHES else []
+            self.answers[name] = f"did you mean {close[0]}?" if close else self.what
+        return f"{name} is unknown; {self.answers[name]}"
+
+
+class _References:
+    """Checks a jail's record against its host, plan and customer."""
+
+    def __init__(self, fleet: Fleet, checked: Checked, sources: Sources, problems: list[Problem]) -> None:
+        self.plans = {record.name: record for record in fleet.plans or ()}
+        self.checked = checked
+        self.problems = problems
+        self.tables = {"host": _Unknowns(checked.hosts, f"add it to {sources.host_group} in {sources.hosts}")}
+        # Of a folder that could not be read, nothing can be said to be missing.
+        if fleet.customers is not None:
+            self.tables["customer"] = _Unknowns(checked.customers, f"add it to {sources.customers}")
+        if fleet.plans is not None:
+            self.tables["plan"] = _Unknowns(checked.plans, f"add it to {sources.plans}")
+
+    def problem(self, record: Record, key: str, text: str, line: int = 0) -> None:
+        """Note an error at a key of a jail's record, on the line of that key unless another is given."""
+        self.problems.append(Problem(record.file, line or record.block.line_of(key), key, text))
+
+    def check(self, record: Record) -> None:
+        """Note every error in what a jail's record says of other records."""
+        jail = self.checked.jails[record.name]
+        for key, unknowns in self.tables.items():
+            if key in jail and jail[key] not in unknowns.known:
+                self.problem(record, key, unknowns.answer(jail[key]))
+        host = self.checked.hosts.get(jail.get("host", ""), {})
+        plan = self.checked.plans.get(jail.get("plan", ""), {})
+        self.address(record, jail, host)
+        self.published(record, jail, host)
+        self.release(record, jail, plan, host)
+        self.bandwidth(record, jail)
+
+    def address(self, record: Record, jail: Values, host: Values) -> None:
+        """Note a private address that its host's network does not hold."""
+        network = host.get("vps_netblock")
+        if network is None or "address" not in jail:
+            return
+        address = ipaddress.IPv4Address(jail["address"])
+        if address not in network:
+            text = f"{address} is outside {network}, the netblock of {jail['host']}; choose one inside"
+        elif address in (network.network_address, network.broadcast_address):
+            text = f"{address} is the first or last of {network}, which no jail can have; choose another"
+        else:
+            return
+        self.problem(record, "address", text)
+
+    def published(self, record: Record, jail: Values, host: Values) -> None:
+        """Note a published address that is not the host's."""
+        known = host.get("vps_addresses", [])
+        for index, entry in enumerate(jail.get("publish", ())):
+            if known and "address" in entry and entry["address"] not in known:
+                text = f"{entry['address']} is no address of {jail['host']}; choose one of {', '.join(known)}"
+                line = _publish_block(record, index).line_of("address")
+                self.problem(record, f"publish[{index}].address", text, line)
+
+    def release(self, record: Record, jail: Values, plan: Values, host: Values) -> None:
+        """Note a release that the host does not have."""
+        wanted = jail.get("release") or plan.get("release")
+        known = host.get("vps_releases")
+        if wanted is None or known is None or wanted in known:
+            return
+        key = "release" if "release" in jail else "plan"
+        text = f"{wanted} is not in vps_releases of {jail['host']}; add it there or choose another"
+        self.problem(record, key, text)
+
+    def bandwidth(self, record: Record, jail: Values) -> None:
+        """Note a jail that is capped in one direction only, its plan being capped in none."""
+        plan = self.plans.get(jail.get("plan", ""))
+        if plan and not plan.broken and not _directions(plan):
+            _check_directions(record, self.problems)
+
+
+def _directions(record: Record) -> set[str]:
+    """Return the directions that a record caps, whether rightly or wrongly."""
+    bandwidth = record.block.values.get("bandwidth")
+    return {"up", "down"} & bandwidth.values.keys() if isinstance(bandwidth, Block) else set()
+
+
+def _check_directions(record: Record, problems: list[Problem]) -> None:
+    """Note a record that caps one direction only: a rule of pf names the pipes of both."""
+    given = _directions(record)
+    if len(given) == 1:
+        missing = ({"up", "down"} - given).pop()
+        text = "missing; give both up and down, or neither"
+        problems.append(Problem(record.file, record.block.line_of("bandwidth"), f"bandwidth.{missing}", text))
+
+
+def _publish_block(record: Record, index: int) -> Block:
+    """Return an entry of publish as it was written."""
+    entry = record.block.values["publish"][index]
+    return entry if isinstance(entry, Block) else Block({})
+
+
+def _public_address(record: Record, index: int, entry: Values, host: Values) -> str | None:
+    """Return the public address of an entry of publish; None if an error hides it."""
+    if "address" in entry or "address" in _publish_block(record, index).values:
+        return entry.get("address")
+    return next(iter(host.get("vps_addresses", ())), None)
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Someone's claim to a value of which there is one: who, where, and how an error shows the value."""
+
+    value: t.Hashable
+    shown: str
+    owner: str
+    file: str
+    line: int
+    key: str
+
+
+def _check_unique(claims: t.Iterable[_Claim], problems: list[Problem]) -> None:
+    """Note every claim to a value that an earlier claim took."""
+    taken: dict[t.Hashable, _Claim] = {}
+    for claim in claims:
+        first = taken.setdefault(claim.value, claim)
+        if first is not claim:
+            place = f"{first.file}:{first.line}" if first.line else first.file
+            text = f"{claim.shown} is taken by {first.owner} ({place}); choose a free one"
+            problems.append(Problem(claim.file, claim.line, claim.key, text))
+
+
+def _jail_claims(records: list[Record], checked: Checked, key: str) -> t.Iterator[_Claim]:
+    """Yield the jails' claims to the values of a key."""
+    for record in records:
+        value = checked.jails[record.name].get(key)
+        if value is not None:
+            yield _Claim(value, str(value), record.name, record.file, record.block.line_of(key), key)
+
+
+def _port_claims(records: list[Record], checked: Checked) -> t.Iterator[_Claim]:
+    """Yield the jails' claims to published ports: address, protocol and port."""
+    for record in records:
+        jail = checked.jails[record.name]
+        host = checked.hosts.get(jail.get("host", ""), {})
+        for index, entry in enumerate(jail.get("publish", ())):
+            value = (_public_address(record, index, entry, host), entry.get("protocol"), entry.get("port"))
+            if None not in value:
+                line = _publish_block(record, index).line_of("port")
+                shown = f"{value[1]} port {value[2]} of {value[0]}"
+                yield _Claim(value, shown, record.name, record.file, line, f"publish[{index}].port")
+
+
+def _host_claims(hosts: dict[str, Values], sources: Sources) -> t.Iterator[_Claim]:
+    """Yield the hosts' claims to public addresses."""
+    for name, host in hosts.items():
+        for address in host.get("vps_addresses", ()):
+            yield _Claim(address, address, name, f"{sources.hosts}: {name}", 0, "vps_addresses")
+
+
+def check_fleet(
+    fleet: Fleet, hosts: t.Mapping[str, t.Mapping[str, t.Any]], sources: Sources, problems: list[Problem]
+) -> Checked:
+    """Return the converted values of all records; all errors are noted in `problems`.
+
+    `hosts` are the variables of each host in the group of jail hosts, templates resolved.
+    """
+    checked = Checked(
+        hosts={name: check_host(name, hosts[name], sources, problems) for name in sorted(hosts)},
+        plans=_check_records(fleet.plans, PLAN_KEYS, problems),
+        customers=_check_records(fleet.customers, CUSTOMER_KEYS, problems),
+        jails=_check_records(fleet.jails, JAIL_KEYS, problems),
+    )
+    references = _References(fleet, checked, sources, problems)
+    for record in fleet.plans or ():
+        _check_directions(record, problems)
+    jails = fleet.jails or []
+    for record in jails:
+        references.check(record)
+    _check_unique(_host_claims(checked.hosts, sources), problems)
+    _check_unique(_jail_claims(jails, checked, "id"), problems)
+    _check_unique(_jail_claims(jails, checked, "address"), problems)
+    _check_unique(_port_claims(jails, checked), problems)
+    return checked

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""From the inventory's folder to the resolved jails of each host, or to all errors at once."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from .check import Checked, Values, check_fleet
+from .model import DEFAULT_WEIGHT, LIMITS, FleetError, Problem, Sources
+from .read import read_fleet
+
+
+def resolve_publish(entries: list[Values], host: Values) -> list[Values]:
+    """Return the published ports of a jail, each with its address, in the record's order."""
+    return [
+        {
+            "protocol": entry["protocol"],
+            "address": entry.get("address", host["vps_addresses"][0]),
+            "port": entry["port"],
+            "to": entry["to"],
+        }
+        for entry in entries
+    ]
+
+
+def resolve_jail(name: str, jail: Values, plan: Values, host: Values) -> Values:
+    """Return a jail as the roles take it: the record over its plan over its host, nothing left to look up.
+
+    Sizes are bytes, cpu is percent, bandwidth is bit/s or None, weight a number from 1 to 100.
+    """
+    limits = {**plan, **jail.get("limits", {})}
+    uncapped = {"up": None, "down": None, "weight": DEFAULT_WEIGHT}
+    return {
+        "name": name,
+        "id": jail["id"],
+        "host": jail["host"],
+        "customer": jail["customer"],
+        "plan": jail["plan"],
+        "address": jail["address"],
+        "hostname": jail["hostname"],
+        "state": jail["state"],
+        "path": f"{host['vps_root']}/{name}",
+        "release": jail.get("release") or plan.get("release") or host["vps_release"],
+        "restart": jail["restart"],
+        "publish": resolve_publish(jail["publish"], host),
+        "limits": {limit: limits[limit] for limit in LIMITS},
+        "bandwidth": {**uncapped, **plan.get("bandwidth", {}), **jail.get("bandwidth", {})},
+    }
+
+
+def resolve_fleet(checked: Checked) -> dict[str, list[Values]]:
+    """Return the resolved jails of each host, sorted by name; a host without jails has an empty list."""
+    resolved: dict[str, list[Values]] = {name: [] for name in checked.hosts}
+    for name in sorted(checked.jails):
+        jail = checked.jails[name]
+        host = checked.hosts[jail["host"]]
+        resolved[jail["host"]].append(resolve_jail(name, jail, checked.plans[jail["plan"]], host))
+    return resolved
+
+
+def compile_fleet(
+    base: Path, sources: Sources, hosts: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> dict[str, list[Values]]:
+    """Return the resolved jails of each jail host from the records below the folder `base`.
+
+    `hosts` are the variables of each host in the group of jail hosts. Raises FleetError with all errors of the fleet.
+    """
+    problems: list[Problem] = []
+    checked = check_fleet(read_fleet(base, sources, problems), hosts, sources, problems)
+    if problems:
+        raise FleetError(problems)
+    return resolve_fleet(checked)

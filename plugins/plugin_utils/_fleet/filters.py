@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What each module of a host gets, derived from the resolved jails that the fleet's compiler made."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.jailisp.vps.plugins.module_utils._units import format_rate
+
+Jail = t.Mapping[str, t.Any]
+
+# A jail that is suspended has no network, one that is absent nothing at all.
+_CONNECTED = frozenset({"running", "stopped"})
+
+
+def jails_parameters(jails: t.Iterable[Jail], interface: str) -> list[dict[str, t.Any]]:
+    """Return the option `jails` of the module jails, in the order of `jails`: only what comes from the records."""
+    return [
+        {
+            "name": jail["name"],
+            "path": jail["path"],
+            "hostname": jail["hostname"],
+            "state": jail["state"],
+            "interface": interface,
+            "ip4": [jail["address"]],
+            "restart": jail["restart"],
+        }
+        for jail in jails
+    ]
+
+
+def worlds(jails: t.Iterable[Jail]) -> list[dict[str, str]]:
+    """Return the option `worlds` of the module jail_worlds: every jail that is not absent."""
+    return [{key: jail[key] for key in ("name", "path", "release")} for jail in jails if jail["state"] != "absent"]
+
+
+def pipe_numbers(jail: Jail, base: int) -> tuple[int, int] | None:
+    """Return the numbers of a jail's pipes (up, down); None if its plan has no cap."""
+    if jail["bandwidth"]["up"] is None or jail["bandwidth"]["down"] is None:
+        return None
+    return base + 2 * jail["id"], base + 2 * jail["id"] + 1
+
+
+def pipes(jails: t.Iterable[Jail], base: int = 10000) -> dict[str, list[dict[str, t.Any]]]:
+    """Return the options `pipes` and `queues` of the module dummynet_pipes.
+
+    A stopped or suspended jail keeps its pipes: pf drops what a rule sends to a pipe that is not there.
+    """
+    result = []
+    for jail in jails:
+        numbers = pipe_numbers(jail, base)
+        if numbers and jail["state"] != "absent":
+            for number, direction in zip(numbers, ("up", "down"), strict=True):
+                rate = format_rate(jail["bandwidth"][direction])
+                result.append({"number": number, "bandwidth": rate, "jail": jail["name"]})
+    return {"pipes": result, "queues": []}
+
+
+def _tag(jail: Jail) -> str:
+    """Return the tag by which filter rules know a jail's packets: they see the translated address, not its own."""
+    return f"jail_{jail['name']}"
+
+
+def _nat(jail: Jail, interface: str, public: str) -> str:
+    return f"nat on {interface} inet from {jail['address']} to any tag {_tag(jail)} -> {public}"
+
+
+def _redirections(jail: Jail, interface: str) -> list[str]:
+    return [
+        f"rdr on {interface} inet proto {entry['protocol']} from any to {entry['address']} port {entry['port']}"
+        f" tag {_tag(jail)} -> {jail['address']} port {entry['to']}"
+        for entry in jail["publish"]
+    ]
+
+
+def _passes(jail: Jail, interface: str, base: int) -> list[str]:
+    """Return the two rules that let a jail's packets pass, count them by label and lead them through its pipes.
+
+    The first pipe takes what goes in the rule's own direction, the second what comes back. They are quick, because
+    else a general pass further down in the host's pf.conf would win, and nothing be shaped.
+    """
+    numbers = pipe_numbers(jail, base)
+    rules = []
+    for direction, order in (("out", 1), ("in", -1)):
+        rule = f'pass {direction} quick on {interface} inet tagged {_tag(jail)} keep state label "jail:{jail["name"]}"'
+        rules.append(rule + (" dnpipe ({}, {})".format(*numbers[::order]) if numbers else ""))
+    return rules
+
+
+def pf_rules(
+    jails: t.Iterable[Jail],
+    interface: str,
+    addresses: t.Sequence[str],
+    jail_interface: str = "lo",
+    base: int = 10000,
+) -> dict[str, t.Any]:
+    """Return the options `rules` and `tables` of the module pf_anchor, in the order that pf.conf(5) demands.
+
+    `interface` is the host's outside interface, the first of `addresses` what NAT translates to, `jail_interface` the
+    interface (or group: lo is lo0 and lo1) where jails meet each other. Raises ValueError without an address.
+    """
+    everyone = list(jails)
+    connected = [jail for jail in everyone if jail["state"] in _CONNECTED]
+    if not addresses:
+        raise ValueError("addresses is empty: there is nothing that NAT could translate to")
+    lo = jail_interface
+    rules = [(jail, _nat(jail, interface, addresses[0])) for jail in connected]
+    rules += [(jail, rule) for jail in connected for rule in _redirections(jail, interface)]
+    rules += [(jail, f"pass quick on {lo} inet from {jail['address']} to {jail['address']}") for jail in connected]
+    result = [{"rule": rule, "jail": jail["name"]} for jail, rule in rules]
+    # No one jail's: it stays when the last of them goes.
+    result.append({"rule": f"block drop quick on {lo} inet from <jails> to <jails>"})
+    result += [{"rule": rule, "jail": jail["name"]} for jail in connected for rule in _passes(jail, interface, base)]
+    return {"rules": result, "tables": {"jails": [jail["address"] for jail in everyone]}}

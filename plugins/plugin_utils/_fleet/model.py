@@ -1,0 +1,244 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What a record may say, as data, and the values that the compiler passes around."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+NAME_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
+RELEASE_PATTERN = r"[0-9]+\.[0-9]+-[A-Z][A-Z0-9]*(-p[0-9]+)?"
+
+# dummynet has 65535 numbers; the pipes of jail ID are 10000 + 2 * ID and the one after it.
+ID_MAX = 24999
+# dnctl(8) refuses 2^32 bit/s and more: "bandwidth too large".
+RATE_MAX = (1 << 32) - 1
+
+DEFAULT_WEIGHT = 10
+
+# Stands for a value whose error is noted already, so that it is not complained about twice.
+BROKEN: t.Final = object()
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a record.
+
+    `kind` names the reader in values.py; `pattern` and `form` are for texts. `keys` are the keys of a mapping,
+    of each element of a list (kind `mappings`), or of each value of a mapping by release (kind `releases`). In a
+    `default`, `{name}` stands for the record's name; None: there is none, or it depends on other records (compile.py).
+    """
+
+    name: str
+    kind: str
+    description: str
+    required: bool = False
+    default: t.Any = None
+    choices: tuple[str, ...] = ()
+    minimum: int = 1
+    maximum: int | None = None
+    pattern: str = ""
+    form: str = ""
+    keys: tuple[Key, ...] = ()
+
+
+_BANDWIDTH = (
+    Key("up", "rate", "What the jail may send, at most.", maximum=RATE_MAX),
+    Key("down", "rate", "What the jail may receive, at most.", maximum=RATE_MAX),
+    Key("weight", "integer", "Its share of the host's line, relative to the other jails'.", maximum=100),
+)
+
+
+def _limits(required: bool) -> tuple[Key, ...]:
+    """Return the keys of limits, which a plan must give and a jail's record may override."""
+    return (
+        Key("disk", "size", "Disk space of the jail's root.", required),
+        Key("memory", "size", "Memory of all its processes together.", required),
+        Key("processes", "integer", "How many processes it may have.", required, maximum=99999),
+        Key("cpu", "percent", "Processor time; 100% is one processor.", required, maximum=100000),
+    )
+
+
+LIMITS = tuple(key.name for key in _limits(required=True))
+
+PUBLISH_KEYS = (
+    Key("port", "integer", "Port on the host's public address.", required=True, maximum=65535),
+    Key("to", "integer", "Port in the jail.", required=True, maximum=65535),
+    Key("protocol", "choice", "Transport protocol.", default="tcp", choices=("tcp", "udp")),
+    Key("address", "address", "Public address of the host; default is the first of vps_addresses."),
+)
+
+JAIL_KEYS = (
+    Key("host", "name", "The jail host that it runs on.", required=True),
+    Key("customer", "name", "Who pays: a record in customers.", required=True),
+    Key("plan", "name", "What was sold: a record in plans.", required=True),
+    Key(
+        "id", "integer", "Number, unique in the fleet; numbers of pipes derive from it.", required=True, maximum=ID_MAX
+    ),
+    Key("address", "address", "Private address, in the netblock of its host.", required=True),
+    Key("hostname", "hostname", "Host name inside the jail.", default="{name}"),
+    Key(
+        "state",
+        "choice",
+        "What the jail must be.",
+        default="running",
+        choices=("running", "stopped", "suspended", "absent"),
+    ),
+    Key("publish", "mappings", "Public ports that lead to the jail.", default=(), keys=PUBLISH_KEYS),
+    Key("limits", "mapping", "Overrides of the plan's limits.", keys=_limits(required=False)),
+    Key("bandwidth", "mapping", "Overrides of the plan's bandwidth.", keys=_BANDWIDTH),
+    Key("release", "release", "Override of the plan's and the host's release."),
+    Key("restart", "boolean", "Whether a change that needs it may restart this jail.", default=False),
+)
+
+PLAN_KEYS = (
+    *_limits(required=True),
+    Key("bandwidth", "mapping", "Cap of the jail's traffic; none without it.", keys=_BANDWIDTH),
+    Key("release", "release", "Release of the plan's jails; default is the host's."),
+)
+
+CUSTOMER_KEYS = (
+    Key("name", "text", "Name of the person or the company.", required=True),
+    Key("contact", "mail", "Mail address for notices.", required=True),
+    Key("keys", "texts", "Public ssh keys of the customer's user.", default=()),
+)
+
+HOST_KEYS = (
+    Key(
+        "vps_interface",
+        "text",
+        "Outside interface of the host.",
+        required=True,
+        pattern=r"[A-Za-z][A-Za-z0-9_.]{0,14}",
+        form="the name of an interface, such as vtnet0",
+    ),
+    Key("vps_addresses", "addresses", "Public IPv4 addresses; NAT translates to the first.", required=True),
+    Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),
+    Key(
+        "vps_storage",
+        "choice",
+        "Where the roots are: plain directories, or ZFS datasets.",
+        required=True,
+        choices=("directory", "dataset"),
+    ),
+    Key(
+        "vps_pool",
+        "text",
+        "ZFS pool of the roots; only with datasets.",
+        pattern=r"[A-Za-z][A-Za-z0-9_.:-]*",
+        form="the name of a pool, such as tank",
+    ),
+    Key("vps_root", "path", "Folder of the roots.", default="/usr/local/jails/{name}"),
+    Key(
+        "vps_link",
+        "mapping",
+        "Real rates of the host's line.",
+        keys=(
+            Key("up", "rate", "What the line sends.", required=True),
+            Key("down", "rate", "What the line receives.", required=True),
+        ),
+    ),
+    Key(
+        "vps_releases",
+        "releases",
+        "The archives on the host, by release.",
+        required=True,
+        keys=(
+            Key("archive", "path", "Path of the archive on the host.", required=True),
+            Key(
+                "sha256",
+                "text",
+                "Checksum of the archive.",
+                required=True,
+                pattern=r"[0-9a-f]{64}",
+                form="64 hexadecimal digits, in lower case",
+            ),
+        ),
+    ),
+    Key("vps_release", "release", "Default release of the host's jails.", required=True),
+    Key(
+        "vps_jail_interface",
+        "text",
+        "Interface that carries the jails' addresses.",
+        default="lo1",
+        pattern=r"[A-Za-z][A-Za-z0-9_.]{0,14}",
+        form="the name of an interface, such as lo1",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A mapping as it was written: `values` by key (texts, numbers, lists, Blocks), and the `lines` of the keys.
+
+    `line` is where the mapping begins. Values that come from Ansible have no lines: 0.
+    """
+
+    values: dict[str, t.Any]
+    lines: dict[str, int] = field(default_factory=dict)
+    line: int = 0
+
+    def line_of(self, key: str) -> int:
+        """Return the line of a key, or of the mapping if the key is missing."""
+        return self.lines.get(key, self.line)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One file of the inventory: its path relative to the inventory's folder, its name, and what it says.
+
+    `broken`: it could not be read, which is noted already; all that is known is that it is there.
+    """
+
+    file: str
+    name: str
+    block: Block
+    broken: bool = False
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One error: where it is (line 0: nowhere in particular), which key, what is wrong and what to do."""
+
+    file: str
+    line: int
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.text) if part)
+
+
+class FleetError(Exception):
+    """The fleet has errors: all of them, in the order of files and lines."""
+
+    def __init__(self, problems: t.Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the records are: folders relative to the inventory's folder, and how hosts are known there."""
+
+    hosts: str = "hosts.yml"
+    plans: str = "plans"
+    customers: str = "customers"
+    jails: str = "jails"
+    host_group: str = "jail_hosts"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All records before checking, each list sorted by name; None for a folder that could not be read."""
+
+    plans: list[Record] | None
+    customers: list[Record] | None
+    jails: list[Record] | None

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""From files to Blocks: YAML as nodes, because only nodes know their lines and show a key that is there twice."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from .model import BROKEN, NAME_PATTERN, Block, Fleet, Problem, Record, Sources
+
+# The C loader is several times as fast; it may be missing from a PyYAML built without libyaml.
+_LOADER: t.Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONSTRUCTOR = yaml.constructor.SafeConstructor()
+_SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "timestamp")}
+_TEXT = "tag:yaml.org,2002:str"
+_NAME = re.compile(NAME_PATTERN + r"\Z")
+
+
+class _Reader:
+    """Turns the nodes of one document into Blocks, lists and scalars, and notes what is wrong on the way."""
+
+    def __init__(self, file: str, problems: list[Problem]) -> None:
+        self.file = file
+        self.problems = problems
+        self.seen: set[int] = set()
+
+    def problem(self, node: yaml.Node, key: str, text: str) -> None:
+        """Note an error at the line of a node."""
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, key, text))
+
+    def value(self, node: yaml.Node, key: str) -> t.Any:
+        """Return what a node says; BROKEN, with an error noted, if it is something that no record needs."""
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, key)
+        # An alias is the same node again: without this, nested aliases would grow without bound, or never end.
+        if id(node) in self.seen:
+            self.problem(node, key, "repeated by an alias (*); write it out")
+            return BROKEN
+        self.seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, key)
+        return [self.value(child, f"{key}[{index}]") for index, child in enumerate(node.value)]
+
+    def scalar(self, node: yaml.ScalarNode, key: str) -> t.Any:
+        """Return a text, number, boolean, date or None."""
+        if node.tag == _TEXT:
+            return node.value
+        if node.tag not in _SCALARS:
+            self.problem(node, key, f"has the tag {node.tag}; write a plain value")
+            return BROKEN
+        try:
+            return _CONSTRUCTOR.yaml_constructors[node.tag](_CONSTRUCTOR, node)
+        except ValueError as error:
+            self.problem(node, key, f"{node.value} cannot be read ({error}); put text in quotes")
+            return BROKEN
+
+    def mapping(self, node: yaml.MappingNode, key: str) -> Block:
+        """Return a mapping with the lines of its keys; the first of two equal keys counts."""
+        block = Block({}, {}, node.start_mark.line + 1)
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problem(key_node, key, "a key must be a plain word")
+                continue
+            name = key_node.value
+            path = f"{key}.{name}" if key else name
+            if name in block.values:
+                self.problem(key_node, path, f"is given twice (first on line {block.lines[name]}); keep one")
+                continue
+            block.lines[name] = key_node.start_mark.line + 1
+            block.values[name] = self.value(value_node, path)
+        return block
+
+
+def read_document(data: bytes | str, file: str, problems: list[Problem]) -> Block | None:
+    """Return the mapping that a YAML document holds; None, with errors noted in `problems`, if it holds none."""
+    try:
+        node = yaml.compose(data, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or getattr(error, "reason", None) or "not text in UTF-8"
+        problems.append(Problem(file, mark.line + 1 if mark else 0, "", f"not YAML: {what}; correct it"))
+        return None
+    if node is None:
+        return Block({}, {}, 1)
+    if not isinstance(node, yaml.MappingNode):
+        problems.append(Problem(file, node.start_mark.line + 1, "", "must be a mapping of keys to values"))
+        return None
+    return _Reader(file, problems).mapping(node, "")
+
+
+def _entry_problem(entry: Path) -> str | None:
+    """Return what is wrong with an entry of a folder of records; '' for a record, None for what is none of ours."""
+    if entry.is_dir():
+        return "is a folder; records lie directly in the folder above it, move them there"
+    if entry.suffix == ".yaml":
+        return f"is not read; rename it to {entry.stem}.yml"
+    if entry.suffix != ".yml":
+        return None
+    if not _NAME.match(entry.stem):
+        return (
+            f"{entry.stem} cannot be a name; names begin with a letter and have at most 31 characters, "
+            "each a small letter, a digit, - or _"
+        )
+    return ""
+
+
+def _read_record(entry: Path, file: str, problems: list[Problem]) -> Record:
+    """Return the record that a file holds; broken, with the error noted, if it cannot be read."""
+    block = None
+    try:
+        block = read_document(entry.read_bytes(), file, problems)
+    except OSError as error:
+        problems.append(Problem(file, 0, "", f"cannot be read ({error.strerror}); correct that"))
+    return Record(file, entry.stem, block or Block({}), broken=block is None)
+
+
+def read_folder(base: Path, folder: str, option: str, problems: list[Problem]) -> list[Record] | None:
+    """Return the records of a folder, sorted by name, or None if there is no folder; errors are noted in `problems`.
+
+    Hidden files and what does not look like YAML are left alone, so that editors and git can keep theirs.
+    """
+    try:
+        found = sorted(entry for entry in (base / folder).iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        text = f"cannot be read ({error.strerror}); make the folder or correct {option} in the fleet's file"
+        problems.append(Problem(folder, 0, "", text))
+        return None
+    records = []
+    for entry in found:
+        file = f"{folder}/{entry.name}"
+        wrong = _entry_problem(entry)
+        if wrong:
+            problems.append(Problem(file, 0, "", wrong))
+        elif wrong is not None:
+            records.append(_read_record(entry, file, problems))
+    return records
+
+
+def read_fleet(base: Path, sources: Sources, problems: list[Problem]) -> Fleet:
+    """Return all records below the inventory's folder `base`; errors are noted in `problems`."""
+    return Fleet(
+        plans=read_folder(base, sources.plans, "plans", problems),
+        customers=read_folder(base, sources.customers, "customers", problems),
+        jails=read_folder(base, sources.jails, "jails", problems),
+    )

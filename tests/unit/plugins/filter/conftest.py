@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+
+def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
+    """Return a resolved jail, as the inventory plugin gives it."""
+    return {
+        "name": name,
+        "id": number,
+        "host": "h1",
+        "customer": name,
+        "plan": "base",
+        "address": f"192.168.1.{number}",
+        "hostname": f"www.{name}.example.net",
+        "state": "running",
+        "path": f"/usr/local/jails/h1/{name}",
+        "release": "15.1-RELEASE-p1",
+        "restart": False,
+        "publish": [],
+        "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
+        "bandwidth": {"up": None, "down": None, "weight": 10},
+        **changes,
+    }
+
+
+@pytest.fixture
+def jails() -> list[dict[str, t.Any]]:
+    """Return two jails: alice with a cap and two ports, bob with neither, stopped, and allowed to be restarted."""
+    ports = [
+        {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22},
+        {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353},
+    ]
+    bandwidth = {"up": 10_000_000, "down": 20_000_000, "weight": 10}
+    return [jail("alice", 17, publish=ports, bandwidth=bandwidth), jail("bob", 18, state="stopped", restart=True)]

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.jailisp.vps.plugins.filter.pf_rules import FilterModule
+
+pf_rules = FilterModule().filters()["pf_rules"]
+
+ADDRESSES = ["203.0.113.10", "203.0.113.11"]
+ISOLATION = {"rule": "block drop quick on lo inet from <jails> to <jails>"}
+
+
+def test_pf_rules_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
+    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
+    assert result["tables"] == {"jails": ["192.168.1.17", "192.168.1.18"]}
+    assert [(rule.get("jail"), rule["rule"]) for rule in result["rules"]] == [
+        ("alice", "nat on vtnet0 inet from 192.168.1.17 to any tag jail_alice -> 203.0.113.10"),
+        ("bob", "nat on vtnet0 inet from 192.168.1.18 to any tag jail_bob -> 203.0.113.10"),
+        (
+            "alice",
+            "rdr on vtnet0 inet proto tcp from any to 203.0.113.10 port 8017 tag jail_alice -> 192.168.1.17 port 22",
+        ),
+        (
+            "alice",
+            "rdr on vtnet0 inet proto udp from any to 203.0.113.11 port 53 tag jail_alice -> 192.168.1.17 port 5353",
+        ),
+        ("alice", "pass quick on lo inet from 192.168.1.17 to 192.168.1.17"),
+        ("bob", "pass quick on lo inet from 192.168.1.18 to 192.168.1.18"),
+        (None, ISOLATION["rule"]),
+        (
+            "alice",
+            'pass out quick on vtnet0 inet tagged jail_alice keep state label "jail:alice" dnpipe (10034, 10035)',
+        ),
+        (
+            "alice",
+            'pass in quick on vtnet0 inet tagged jail_alice keep state label "jail:alice" dnpipe (10035, 10034)',
+        ),
+        ("bob", 'pass out quick on vtnet0 inet tagged jail_bob keep state label "jail:bob"'),
+        ("bob", 'pass in quick on vtnet0 inet tagged jail_bob keep state label "jail:bob"'),
+    ]
+
+
+@pytest.mark.parametrize("state", ["suspended", "absent"])
+def test_pf_rules_leave_only_the_isolation(jails: list[dict[str, t.Any]], state: str) -> None:
+    for jail in jails:
+        jail["state"] = state
+    assert pf_rules(jails, interface="vtnet0", addresses=ADDRESSES) == {
+        "rules": [ISOLATION],
+        "tables": {"jails": ["192.168.1.17", "192.168.1.18"]},
+    }
+
+
+def test_pf_rules_of_no_jails_still_isolate() -> None:
+    assert pf_rules([], interface="vtnet0", addresses=ADDRESSES) == {"rules": [ISOLATION], "tables": {"jails": []}}
+
+
+def test_pf_rules_take_other_interfaces_and_numbers(jails: list[dict[str, t.Any]]) -> None:
+    rules = pf_rules(jails, interface="em0", addresses=ADDRESSES, jail_interface="jails", base=100)["rules"]
+    assert rules[4]["rule"] == "pass quick on jails inet from 192.168.1.17 to 192.168.1.17"
+    assert rules[7]["rule"].startswith("pass out quick on em0 ")
+    assert rules[7]["rule"].endswith(" dnpipe (134, 135)")
+
+
+def test_pf_rules_stay_below_the_limits_of_pf(jails: list[dict[str, t.Any]]) -> None:
+    jails[0]["name"] = "a" + 30 * "b"
+    rule = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)["rules"][7]["rule"]
+    tag, label = rule.split("tagged ")[1].split()[0], rule.split('"')[1]
+    assert (tag, label) == (f"jail_{jails[0]['name']}", f"jail:{jails[0]['name']}")
+    assert max(len(tag), len(label)) < 64
+
+
+def test_pf_rules_need_an_address(jails: list[dict[str, t.Any]]) -> None:
+    with pytest.raises(ValueError, match="addresses is empty"):
+        pf_rules(jails, interface="vtnet0", addresses=[])
