@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What jls(8), sysctl(8), ifconfig(8) and mount(8) print about jails."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
+
+ALLOW_OID = "security.jail.param.allow."
+INTERFACE = re.compile(r"(?P<name>\S+): flags=")
+ADDRESS = re.compile(r"\s+inet6? (?P<address>[0-9a-f.:]+)")
+
+Parameters = dict[str, t.Any]
+
+
+def parse_jails(text: str) -> dict[str, Parameters]:
+    """Return the kernel's parameters of each jail by name, from ``jls --libxo json -n``.
+
+    Values are as libxo gives them: numbers are text, addresses lists of text.
+    """
+    try:
+        jails = json.loads(text)["jail-information"].get("jail", [])
+        return {jail["name"]: jail for jail in jails}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParseError(f"`jls --libxo json -n` printed what is not known: {text[:200]!r}") from error
+
+
+def parse_allow(text: str) -> list[str]:
+    """Return the allow parameters that this kernel has, without ``allow.``, from ``sysctl -N security.jail.param``."""
+    names = {line.removeprefix(ALLOW_OID).rstrip(".") for line in text.splitlines() if line.startswith(ALLOW_OID)}
+    return sorted(names - {""})
+
+
+def parse_interfaces(text: str) -> dict[str, set[str]]:
+    """Return the addresses of each interface, from ``ifconfig``."""
+    interfaces: dict[str, set[str]] = {}
+    current: set[str] = set()
+    for line in text.splitlines():
+        if match := INTERFACE.match(line):
+            current = interfaces.setdefault(match["name"], set())
+        elif match := ADDRESS.match(line):
+            current.add(match["address"])
+    return interfaces
+
+
+def parse_mounts(text: str) -> list[tuple[str, str]]:
+    """Return (kind of file system, mount point) of all mounts in their order, from ``mount -p``."""
+    rows = [line.split() for line in text.splitlines() if line.strip()]
+    return [(kind, point.replace("\\040", " ")) for _source, point, kind, *_options in rows]

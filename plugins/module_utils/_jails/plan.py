@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What has to be done so that every jail is as wished; nothing for jails that are not ours."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import (
+    HEADER,
+    argument,
+    kernel_parameters,
+    render,
+)
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
+    Change,
+    InvalidDesired,
+    Plan,
+    Remove,
+    Run,
+    Step,
+    Write,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import Jail, Wish
+    from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import Parameters
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What is: parameters of the running jails, jail.conf.d files, and what the kernel knows around them."""
+
+    running: dict[str, Parameters]
+    files: dict[str, str]
+    allow: list[str]
+    interfaces: dict[str, set[str]]
+    mounts: list[tuple[str, str]]
+
+    def ours(self, name: str) -> bool:
+        """Whether the jail's file is one that we wrote."""
+        return self.files.get(name, "").startswith(HEADER)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to become of one jail.
+
+    ``live`` are the kernel's parameters to change, ``restart`` names those that only a restart changes.
+    """
+
+    jail: Jail
+    text: str
+    live: dict[str, t.Any]
+    restart: tuple[str, ...]
+    stop: bool
+    start: bool
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits for a restart that the record does not allow."""
+        return bool(self.restart) and not self.stop
+
+
+def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
+    """Return the steps: stop, then files, then live changes, then start. Later attempts stop by force."""
+    refused = tuple(_foreign(wish, actual))
+    refused_names = {name for name, reason in refused}
+    decisions = [_decide(wish, actual, jail) for name, jail in wish.jails.items() if name not in refused_names]
+    _few_removals(wish, actual, decisions)
+    steps: list[Step] = [
+        *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(actual, decisions)),
+        *[step for decision in decisions for step in _files(wish, actual, decision)],
+        *[step for decision in decisions for step in _live(wish, actual, decision)],
+        *[step for decision in decisions if decision.start for step in _stale_mounts(actual, decision.jail.path)],
+        *_start(wish, decisions),
+    ]
+    return Plan(
+        steps=tuple(steps),
+        changes=tuple(change for decision in decisions for change in _changes(wish, actual, decision)),
+        refused=refused,
+        notes={
+            "pending_restart": {one.jail.name: list(one.restart) for one in decisions if one.pending},
+            "unlisted": sorted(name for name in actual.files if actual.ours(name) and name not in wish.jails),
+        },
+    )
+
+
+def _foreign(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
+    for name, jail in wish.jails.items():
+        if name in actual.files and not actual.ours(name):
+            yield (
+                name,
+                (
+                    f"{wish.file(name)} is somebody else's (it does not begin with our first line); "
+                    "rename the jail, or move that file away"
+                ),
+            )
+        elif name in actual.running and not actual.ours(name) and actual.running[name]["path"] != jail.path:
+            yield (
+                name,
+                (
+                    f"a jail of this name runs at {actual.running[name]['path']} and is somebody else's; "
+                    "rename the jail, or remove that one"
+                ),
+            )
+
+
+def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:
+    running = actual.running.get(jail.name)
+    restart = ("path",) if running and jail.runs and running["path"] != jail.path else ()
+    wanted = kernel_parameters(jail, actual.allow)
+    differs = {name: value for name, value in wanted.items() if running and running.get(name) != value}
+    stop = bool(running) and (not jail.runs or (bool(restart) and jail.restart))
+    return Decision(
+        jail=jail,
+        text=render(jail, actual.allow, wish),
+        live=differs if jail.runs and not restart else {},
+        restart=restart,
+        stop=stop,
+        start=jail.runs and (stop or not running),
+    )
+
+
+def _few_removals(wish: Wish, actual: Actual, decisions: list[Decision]) -> None:
+    """An accident in the inventory must not take all customers down."""
+    absent = [one for one in decisions if one.jail.state == "absent"]
+    leaving = [one.jail.name for one in absent if one.stop or actual.ours(one.jail.name)]
+    if len(leaving) > wish.most_removals:
+        raise InvalidDesired(
+            f"jails: {len(leaving)} of them would become absent at once ({', '.join(leaving)}), more than "
+            f"{wish.most_removals}; if that is meant, set most_removals to {len(leaving)}"
+        )
+
+
+def _stop(wish: Wish, actual: Actual, decisions: list[Decision]) -> list[Run]:
+    """Stop all at once by the configuration that each was started with."""
+    stopping = [one for one in decisions if one.stop]
+    if not stopping:
+        return []
+    names = tuple(one.jail.name for one in stopping)
+    stdin = "".join(actual.files.get(one.jail.name, one.text) for one in stopping)
+    return [Run(Command(("jail", "-p", str(wish.at_once), "-f", "-", "-r", *names), stdin), judged=False, serves=names)]
+
+
+def _stop_by_force(actual: Actual, decisions: list[Decision]) -> list[Run]:
+    """Remove what would not stop: a customer's broken rc.shutdown is no veto. -R undoes neither mounts nor aliases."""
+    steps = []
+    for name in (one.jail.name for one in decisions if one.stop):
+        running = actual.running[name]
+        steps += [Run(Command(("jail", "-R", name)), name, judged=False), *_stale_mounts(actual, running["path"], name)]
+    return steps
+
+
+def _stale_mounts(actual: Actual, path: str, name: str = "") -> list[Run]:
+    """Unmount what is mounted at the jail's /dev, as often as it is: each start would mount one more over it."""
+    devices = f"{path}/dev"
+    mounted = [point for kind, point in actual.mounts if kind == "devfs" and point == devices]
+    return [Run(Command(("umount", devices)), name) for _each in mounted]
+
+
+def _files(wish: Wish, actual: Actual, one: Decision) -> list[Step]:
+    """Keep a file for each jail that shall run and for no other: rc.d/jail starts at boot what has one."""
+    name = one.jail.name
+    if one.jail.runs:
+        differs = actual.files.get(name) != one.text and not one.pending
+        return [Write(wish.file(name), one.text, 0o600, name)] if differs else []
+    return [Remove(wish.file(name), name)] if actual.ours(name) else []
+
+
+def _live(wish: Wish, actual: Actual, one: Decision) -> list[Step]:
+    """Change a running jail: an address stands on the interface before the jail gets it, and goes after it."""
+    jail, name = one.jail, one.jail.name
+    running = actual.running.get(name)
+    if not running or not jail.runs or one.restart:
+        return []
+    there = actual.interfaces.get(jail.interface, set())
+    wanted = [*jail.ip4, *jail.ip6]
+    used = {address for other in wish.jails.values() if other.runs for address in (*other.ip4, *other.ip6)}
+    held = [*running.get("ip4.addr", []), *running.get("ip6.addr", [])]
+    modify = [argument(parameter, value) for parameter, value in sorted(one.live.items())]
+    return [
+        *[_alias(jail.interface, address, name) for address in wanted if address not in there],
+        *([Run(Command(("jail", "-m", f"name={name}", *modify)), name)] if modify else []),
+        *[_alias(jail.interface, old, name, "-alias") for old in held if old in there and old not in used],
+    ]
+
+
+def _alias(interface: str, address: str, name: str, verb: str = "alias") -> Run:
+    family, length = ("inet6", 128) if ":" in address else ("inet", 32)
+    with_length = f"{address}/{length}" if verb == "alias" else address
+    return Run(Command(("ifconfig", interface, family, with_length, verb)), name)
+
+
+def _start(wish: Wish, decisions: list[Decision]) -> list[Run]:
+    """Start all at once; jail -c without a name starts what the configuration holds and leaves what runs alone."""
+    starting = [one for one in decisions if one.start]
+    if not starting:
+        return []
+    stdin = "".join(one.text for one in starting)
+    names = tuple(one.jail.name for one in starting)
+    return [Run(Command(("jail", "-p", str(wish.at_once), "-f", "-", "-c"), stdin), judged=False, serves=names)]
+
+
+def _changes(wish: Wish, actual: Actual, one: Decision) -> t.Iterator[Change]:
+    name = one.jail.name
+    running = actual.running.get(name)
+    before: dict[str, t.Any] = {parameter: (running or {}).get(parameter) for parameter in one.live}
+    after = dict(one.live)
+    if one.stop or one.start:
+        before["state"] = "running" if running else "not running"
+        after["state"] = "restarted" if one.stop and one.start else "running" if one.start else one.jail.state
+    if after:
+        yield Change(f"jail {name}", before, after)
+    for step in _files(wish, actual, one):
+        yield Change(wish.file(name), actual.files.get(name), step.content if isinstance(step, Write) else None)

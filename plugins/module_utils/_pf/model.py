@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""Rules and tables of one pf anchor, as pf.conf(5) has them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
+
+# pf.conf(5) wants translation before filtering; `no nat` and `no rdr` are translation rules too.
+TRANSLATION = ("nat", "rdr", "binat", "no")
+FILTER = ("pass", "block", "match")
+
+ANCHOR = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+TABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,30}")
+# `dnpipe 1`, `dnpipe (1, 2)` and the same with dnqueue; pfctl -n accepts numbers that no pipe can have.
+SHAPING = re.compile(r"\bdn(?:pipe|queue)\s*\(?\s*(\d+)(?:\s*,\s*(\d+))?")
+LAST_PIPE = 65535
+LABEL = re.compile(r'\blabel\s+"([^"]*)"')
+TAG = re.compile(r'\b(?:tag|tagged)\s+"?([^"\s]+)')
+LONGEST_NAME = 63
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on one line, and the record (a jail's name, or '') that it comes from."""
+
+    text: str
+    jail: str
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, by which its states are found again."""
+        return LABEL.findall(self.text)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The whole content of one anchor, and where it and the main rules are kept."""
+
+    anchor: str
+    rules: tuple[Rule, ...]
+    tables: dict[str, tuple[str, ...]]
+    conf: str
+    file: str
+    note: str
+
+
+def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
+    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
+    anchor = parameters["anchor"]
+    if not ANCHOR.fullmatch(anchor):
+        raise InvalidDesired(f"anchor: {anchor!r} is no name for an anchor; use small letters, digits, - and _")
+    rules = tuple(_rule(place, record) for place, record in enumerate(parameters["rules"]))
+    _in_order(rules)
+    return Wish(
+        anchor=anchor,
+        rules=rules,
+        tables={name: _table(name, addresses) for name, addresses in sorted(parameters["tables"].items())},
+        conf=parameters["conf"],
+        file=f"/etc/pf.anchors/{anchor}.conf",
+        note=f"/var/db/jailisp/pf_{anchor}.json",
+    )
+
+
+def kind(text: str) -> str:
+    """Return the first word of a rule, which says what kind it is."""
+    return text.split(maxsplit=1)[0] if text.split() else ""
+
+
+def _rule(place: int, record: t.Mapping[str, t.Any]) -> Rule:
+    text, jail = record["rule"].strip(), record["jail"] or ""
+    where = f"rules[{place}]" + (f" ({jail})" if jail else "")
+    if kind(text) not in TRANSLATION + FILTER:
+        raise InvalidDesired(f"{where}: {text!r} does not begin with one of {', '.join(TRANSLATION + FILTER)}")
+    if not text.isprintable() or "#" in text or text.endswith("\\"):
+        raise InvalidDesired(f"{where}: {text!r}: a rule is one line without comment, continuation, control character")
+    for found in SHAPING.finditer(text):
+        for number in filter(None, found.groups()):
+            if not 1 <= int(number) <= LAST_PIPE:
+                raise InvalidDesired(f"{where}: {text!r}: {number} is no pipe's number; they go from 1 to {LAST_PIPE}")
+    for name in TAG.findall(text) + LABEL.findall(text):
+        if len(name) > LONGEST_NAME:
+            raise InvalidDesired(f"{where}: {text!r}: {name} is longer than pf's {LONGEST_NAME} characters")
+    return Rule(text, jail)
+
+
+def _in_order(rules: tuple[Rule, ...]) -> None:
+    filtering = ""
+    for rule in rules:
+        if kind(rule.text) in FILTER:
+            filtering = rule.text
+        elif filtering:
+            raise InvalidDesired(f"rules: {rule.text!r} comes after {filtering!r}; put translation before filtering")
+
+
+def _table(name: str, addresses: t.Sequence[str]) -> tuple[str, ...]:
+    if not TABLE.fullmatch(name):
+        raise InvalidDesired(f"tables: {name!r} is no name for a table")
+    try:
+        networks = {ipaddress.ip_network(address) for address in addresses}
+    except ValueError as error:
+        raise InvalidDesired(f"tables: {name}: {error}") from error
+    single = {network for network in networks if network.num_addresses == 1}
+    ordered = sorted(networks, key=lambda network: (network.version, network))
+    return tuple(str(network.network_address) if network in single else str(network) for network in ordered)

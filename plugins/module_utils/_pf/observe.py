@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""Reading pf: a fixed number of processes, however many rules there are."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, output
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import wish
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import parse_note
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual, plan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
+
+
+class PfAnchor:
+    """The subsystem of the module pf_anchor."""
+
+    # Load, then note what pf shows after it.
+    attempts = 2
+
+    def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
+        """Check the wish."""
+        self.wish = wish(parameters)
+
+    def observe(self, host: Host) -> Actual:
+        """Read what is in force and the files; a host without pf.ko holds no rules."""
+        wished, files = self.wish, host.files
+        info = host.runner.run(Command(("pfctl", "-s", "info")))
+        present = info.rc == 0
+        return Actual(
+            present=present,
+            enabled="Status: Enabled" in info.out,
+            shown=self._shown(host) if present else "",
+            main=frozenset((_show(host, "-sn") + _show(host, "-sr")).splitlines() if present else ()),
+            file=files.read(wished.file),
+            conf=files.read(wished.conf),
+            note=parse_note(files.read(wished.note)),
+        )
+
+    def _shown(self, host: Host) -> str:
+        anchor = ("-a", self.wish.anchor)
+        rules = _show(host, *anchor, "-sn") + _show(host, *anchor, "-sr")
+        tables = [f"<{name}>\n{_table(host, *anchor, '-t', name, '-T', 'show')}" for name in self.wish.tables]
+        return rules + "".join(tables)
+
+    def plan(self, actual: Actual, attempt: int) -> Plan:
+        """Say what to do."""
+        return plan(self.wish, actual, attempt)
+
+
+def _show(host: Host, *arguments: str) -> str:
+    return output(host.runner, "pfctl", *arguments)
+
+
+def _table(host: Host, *arguments: str) -> str:
+    """Return a table's addresses; a table that does not exist (pfctl fails) has none."""
+    return host.runner.run(Command(("pfctl", *arguments))).out

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""The settings of a host: parts of files, kernel modules, sysctl values, interfaces, devfs rulesets."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+
+WORD = re.compile(r"[A-Za-z0-9_.]+")
+CLONE = re.compile(r"[a-z]+[0-9]+")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Our lines in a file of the host."""
+
+    path: str
+    lines: tuple[str, ...]
+    mode: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """All settings; ``tunables`` are those that the loader sets at boot, and that only a reboot brings into force."""
+
+    parts: tuple[Part, ...]
+    modules: tuple[str, ...]
+    sysctl: dict[str, str]
+    tunables: dict[str, str]
+    interfaces: tuple[str, ...]
+    rulesets: tuple[int, ...]
+
+
+def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
+    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
+    files = by_name(parameters["files"], "files", "path")
+    for key, pattern in (("kernel_modules", WORD), ("interfaces", CLONE)):
+        for word in parameters[key]:
+            if not pattern.fullmatch(word):
+                raise InvalidDesired(f"{key}: {word!r} is no name of one")
+    return Wish(
+        parts=tuple(_part(path, record) for path, record in sorted(files.items())),
+        modules=tuple(parameters["kernel_modules"]),
+        sysctl=_values("sysctl", parameters["sysctl"]),
+        tunables=_values("tunables", parameters["tunables"]),
+        interfaces=tuple(parameters["interfaces"]),
+        rulesets=tuple(parameters["devfs_rulesets"]),
+    )
+
+
+def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:
+    if not path.startswith("/") or posixpath.normpath(path) != path:
+        raise InvalidDesired(f"files: {path!r}: path: not an absolute, plain path")
+    try:
+        mode = int(record["mode"], 8)
+    except ValueError as error:
+        raise InvalidDesired(f"files: {path}: mode: {record['mode']!r} is not octal; write it as '0644'") from error
+    return Part(path, tuple(record["content"].splitlines()), mode)
+
+
+def _values(key: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    for name in values:
+        if not WORD.fullmatch(name):
+            raise InvalidDesired(f"{key}: {name!r} is no name of a sysctl value")
+    return {name: str(value) for name, value in sorted(values.items())}

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What has to be done so that the host's settings are as wished, now and at the next boot."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils import _block as block
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Plan, Run, Step, Write
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._settings.model import Wish
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What is: the files' texts, loaded modules, values in force, interfaces, and the rulesets that hold rules."""
+
+    files: dict[str, str]
+    modules: frozenset[str]
+    values: dict[str, str]
+    interfaces: frozenset[str]
+    rulesets: frozenset[int]
+
+
+def plan(wish: Wish, actual: Actual) -> Plan:
+    """Return the steps: files, modules (which bring sysctl values with them), values, interfaces, rulesets."""
+    texts = {part.path: _text(actual.files[part.path], part.lines) for part in wish.parts}
+    modules = [name for name in wish.modules if name not in actual.modules]
+    values = {name: value for name, value in wish.sysctl.items() if actual.values.get(name) != value}
+    interfaces = [name for name in wish.interfaces if name not in actual.interfaces]
+    rulesets = [number for number in wish.rulesets if number not in actual.rulesets]
+    steps: list[Step] = [
+        *[Write(part.path, texts[part.path], part.mode) for part in wish.parts if _differs(actual, texts, part.path)],
+        *[_run("kldload", "-n", name, hint="is this kernel's module installed in /boot/kernel?") for name in modules],
+        *[_run("sysctl", f"{name}={value}") for name, value in values.items()],
+        *[_run("ifconfig", name, "create") for name in interfaces],
+        *([_run("service", "devfs", "restart")] if rulesets else []),
+    ]
+    changes = [
+        *[
+            Change(path, actual.files[path] or None, text)
+            for path, text in texts.items()
+            if _differs(actual, texts, path)
+        ],
+        *[Change(f"kernel module {name}", "not loaded\n", "loaded\n") for name in modules],
+        *[Change(f"sysctl {name}", actual.values.get(name), value) for name, value in values.items()],
+        *[Change(f"interface {name}", None, "there\n") for name in interfaces],
+        *[Change(f"devfs ruleset {number}", "empty\n", "loaded\n") for number in rulesets],
+    ]
+    return Plan(tuple(steps), tuple(changes), notes={"reboot_needed": _reboot(wish, actual)})
+
+
+def _text(text: str, lines: t.Sequence[str]) -> str:
+    """Put our lines last: in an rc.conf.d file the later assignment counts, and may build on the earlier."""
+    return block.join(lines, block.split(text)[1], first=False)
+
+
+def _differs(actual: Actual, texts: dict[str, str], path: str) -> bool:
+    return actual.files[path] != texts[path]
+
+
+def _run(*argv: str, hint: str = "") -> Run:
+    return Run(Command(argv), explain=lambda said: f"{said.strip()}; {hint}" if hint else said)
+
+
+def _reboot(wish: Wish, actual: Actual) -> list[str]:
+    """Return the tunables that are not in force yet."""
+    return [name for name, value in wish.tunables.items() if actual.values.get(name) != value]

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""The worlds (userlands) of a host's jails, and the releases that they are made from."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# A release names a dataset and a folder.
+RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}")
+DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release: the base archive on the host that holds it, and the archive's SHA-256."""
+
+    name: str
+    archive: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A file that a fresh root gets before anybody but us has had it; its path is relative to the root."""
+
+    path: str
+    content: str
+    mode: int
+
+
+@dataclass(frozen=True)
+class World:
+    """The root of one jail, and the release that it shall hold if it holds nothing yet."""
+
+    name: str
+    path: str
+    release: Release
+
+
+@dataclass(frozen=True)
+class Wish:
+    """All worlds by name. ``dataset`` is the parent of the jails' datasets, None where roots are plain folders.
+
+    ``release_dataset`` is the parent of the releases' datasets and is mounted at ``release_root``.
+    """
+
+    worlds: dict[str, World]
+    seeds: tuple[Seed, ...]
+    dataset: str | None
+    release_dataset: str
+    release_root: str
+    at_once: int
+
+    def snapshot(self, release: Release) -> str:
+        """Return the snapshot that holds the finished release; its name changes with all that goes into it."""
+        recipe = repr((release.sha256, self.seeds)).encode()
+        return f"{self.release_dataset}/{release.name}@{hashlib.sha256(recipe).hexdigest()[:16]}"
+
+
+def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
+    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
+    releases = {name: _release(name, record) for name, record in parameters["releases"].items()}
+    worlds = by_name(parameters["worlds"], "worlds")
+    seeds = by_name(parameters["files"], "files", "path")
+    dataset, release_dataset = parameters["dataset"], parameters["release_dataset"]
+    release_root = parameters["release_root"]
+    for key, value in (("dataset", dataset), ("release_dataset", release_dataset)):
+        if value is not None and not DATASET.fullmatch(value):
+            raise InvalidDesired(f"{key}: {value!r} is no name of a dataset")
+    if dataset and not (release_dataset and release_root):
+        raise InvalidDesired("release_dataset, release_root: with dataset, say where the releases' datasets are")
+    return Wish(
+        worlds={name: _world(record, releases) for name, record in sorted(worlds.items())},
+        seeds=tuple(_seed(path, record) for path, record in sorted(seeds.items())),
+        dataset=dataset,
+        release_dataset=release_dataset or "",
+        release_root=release_root or "",
+        at_once=parameters["at_once"],
+    )
+
+
+def _release(name: str, record: t.Any) -> Release:
+    if not RELEASE.fullmatch(name):
+        raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
+    if not isinstance(record, dict) or set(record) != {"archive", "sha256"}:
+        raise InvalidDesired(f"releases: {name}: give it the keys archive and sha256, and no others")
+    if not SHA256.fullmatch(str(record["sha256"])):
+        raise InvalidDesired(f"releases: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
+    return Release(name, _plain("releases", name, "archive", str(record["archive"])), record["sha256"])
+
+
+def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World:
+    name, release = record["name"], record["release"]
+    if release not in releases:
+        known = ", ".join(sorted(releases)) or "none is given"
+        raise InvalidDesired(f"worlds: {name}: release: {release} is not among releases ({known}); add it there")
+    return World(name, _plain("worlds", name, "path", record["path"]), releases[release])
+
+
+def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:
+    if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path:
+        raise InvalidDesired(f"files: {path!r}: not a plain path relative to the root")
+    return Seed(path, record["content"], int(record["mode"], 8))
+
+
+def _plain(what: str, name: str, key: str, path: str) -> str:
+    if not path.startswith("/") or posixpath.normpath(path) != path or path == "/" or not path.isprintable():
+        raise InvalidDesired(f"{what}: {name}: {key}: {path!r} is not an absolute, plain path below /")
+    return path

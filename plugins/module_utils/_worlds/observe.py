@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""Reading all roots of a host: as data, by one process on hosts with a pool and none on others."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import wish
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
+    VERSION_FILE,
+    VERSION_FILE_BYTES,
+    Dataset,
+    parse_datasets,
+    parse_version,
+)
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, fresh, plan, staging
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+    from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
+
+LIST = ("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-o", "name,mountpoint,mounted", "-r")
+# How zfs says that a dataset is not there yet; those that are there it lists all the same.
+NO_DATASET = "dataset does not exist"
+
+
+class Worlds:
+    """The subsystem of the module jail_worlds."""
+
+    attempts = 1
+
+    def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
+        """Check the wish."""
+        self.wish = wish(parameters)
+        # Reading an archive takes long; it is read once, also when the host is looked at again afterwards.
+        self._digests: dict[str, str | None] = {}
+
+    def observe(self, host: Host) -> Actual:
+        """Read roots and datasets, and those archives that a fresh root needs."""
+        roots = {name: root(host.files, world.path) for name, world in self.wish.worlds.items()}
+        datasets = self._datasets(host)
+        for world in self.wish.worlds.values():
+            archive = world.release.archive
+            if archive not in self._digests and fresh(world, roots, datasets, self.wish):
+                self._digests[archive] = host.files.sha256(archive)
+        return Actual(roots, datasets, dict(self._digests))
+
+    def _datasets(self, host: Host) -> dict[str, Dataset]:
+        if self.wish.dataset is None:
+            return {}
+        done = host.runner.run(Command((*LIST, self.wish.dataset, self.wish.release_dataset)))
+        if done.rc != 0 and NO_DATASET not in done.err:
+            raise CommandFailed(done)
+        return parse_datasets(done.out)
+
+    def plan(self, actual: Actual, attempt: int) -> Plan:
+        """Say what to do."""
+        del attempt
+        return plan(self.wish, actual)
+
+
+def root(files: Files, path: str) -> Root:
+    """Look at a jail's root without following or running anything in it."""
+    kind = files.kind(path)
+    text = files.read_beneath(path, VERSION_FILE, VERSION_FILE_BYTES) if kind == "folder" else None
+    return Root(kind, parse_version(text), files.kind(staging(path)) != "missing")

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What a root says of its release, and what zfs(8) lists."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
+
+# The customer can write anything into the file; only this form of a release is believed.
+VERSION = re.compile(r'^USERLAND_VERSION="?([0-9]+\.[0-9]+-[A-Z0-9.-]{1,20}(?:-p[0-9]+)?)"?$', re.MULTILINE)
+VERSION_FILE = "bin/freebsd-version"
+# Longer than the script is on any release.
+VERSION_FILE_BYTES = 65536
+
+
+def parse_version(text: str | None) -> str | None:
+    """Return the release (``15.1-RELEASE-p1``) from the text of /bin/freebsd-version, None if there is none."""
+    match = VERSION.search(text or "")
+    return match[1] if match else None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file system or snapshot: where it is mounted, and whether it is."""
+
+    mountpoint: str
+    mounted: bool
+
+
+def parse_datasets(text: str) -> dict[str, Dataset]:
+    """Return datasets and snapshots by name, from ``zfs list -Hp -o name,mountpoint,mounted``."""
+    datasets = {}
+    for line in text.splitlines():
+        try:
+            name, mountpoint, mounted = line.split("\t")
+        except ValueError:
+            raise ParseError(f"`zfs list` printed a line that is not known: {line!r}") from None
+        datasets[name] = Dataset(mountpoint, mounted == "yes")
+    return datasets

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What has to be done so that every jail has a world; a root that holds anything is never touched.
+
+A root comes into being whole: a folder is filled under another name and renamed, a dataset is cloned from a snapshot
+that is taken when the release is finished. So whatever bears a jail's name is whole, wherever a run was cut off.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
+    Branches,
+    Change,
+    MakeFolder,
+    Move,
+    Plan,
+    Run,
+    Step,
+    Write,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Release, Wish, World
+    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import Dataset
+
+
+@dataclass(frozen=True)
+class Root:
+    """What stands at a jail's path: missing, empty, folder or other; the release that it says it holds."""
+
+    kind: str
+    version: str | None
+    half_made: bool
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What is: the roots by jail, the datasets, and the SHA-256 of those archives that would be unpacked."""
+
+    roots: dict[str, Root]
+    datasets: dict[str, Dataset]
+    digests: dict[str, str | None]
+
+
+def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
+    """Whether the jail has no root yet and gets one."""
+    no_root = roots[world.name].kind in ("missing", "empty")
+    return no_root and (wish.dataset is None or f"{wish.dataset}/{world.name}" not in datasets)
+
+
+def staging(path: str) -> str:
+    """Return the name under which a root is filled."""
+    return f"{posixpath.dirname(path)}/.{posixpath.basename(path)}.new"
+
+
+def plan(wish: Wish, actual: Actual) -> Plan:
+    """Return the steps: releases that clones need, then all fresh roots side by side."""
+    refused = tuple(_refused(wish, actual))
+    names = {name for name, reason in refused}
+    new = [world for name, world in wish.worlds.items() if name not in names and _is_new(wish, actual, world)]
+    steps: tuple[Step | Branches, ...]
+    if wish.dataset is None:
+        steps = _side_by_side([_fill(wish, actual, world) for world in new], new, wish)
+    else:
+        wanted = {wish.snapshot(world.release): world.release for world in new}
+        missing = [release for snapshot, release in wanted.items() if snapshot not in actual.datasets]
+        made = [step for release in missing for step in _make_release(wish, actual, release)]
+        clones = [_clone(wish, world) for world in new]
+        steps = (*_mounts(wish, actual), *made, *clones)
+    return Plan(
+        steps=steps,
+        changes=tuple(Change(f"world {world.path}", None, f"{world.release.name}\n") for world in new),
+        refused=refused,
+        notes={"differs": dict(_differs(wish, actual))},
+    )
+
+
+def _is_new(wish: Wish, actual: Actual, world: World) -> bool:
+    return fresh(world, actual.roots, actual.datasets, wish)
+
+
+def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
+    for name, world in wish.worlds.items():
+        root = actual.roots[name]
+        if _is_new(wish, actual, world):
+            reason = _bad_archive(world.release, actual.digests.get(world.release.archive))
+        elif root.kind == "other":
+            reason = f"{world.path} is not a folder; a jail's root must be one"
+        elif root.version is None and _mounted(wish, actual, name):
+            reason = f"{world.path} holds something else than a world (no release in bin/freebsd-version); move it away"
+        else:
+            reason = ""
+        if reason:
+            yield name, reason
+
+
+def _bad_archive(release: Release, digest: str | None) -> str:
+    if digest is None:
+        return f"release {release.name}: there is no archive {release.archive} on this host; put it there"
+    if digest != release.sha256:
+        return (
+            f"release {release.name}: {release.archive} has the SHA-256 {digest}, not {release.sha256} as given; "
+            "it is damaged, incomplete or another file: fetch it again"
+        )
+    return ""
+
+
+def _differs(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, dict[str, str]]]:
+    """Tell which roots hold another release than wished; nothing is done about it here."""
+    for name, world in wish.worlds.items():
+        version = actual.roots[name].version
+        if version and version != world.release.name:
+            yield name, {"is": version, "wanted": world.release.name}
+
+
+def _side_by_side(branches: list[tuple[Step, ...]], new: list[World], wish: Wish) -> tuple[Branches, ...]:
+    undo = tuple(tuple(_clear(staging(world.path), world.name)) for world in new)
+    return (Branches(tuple(branches), undo, wish.at_once),) if branches else ()
+
+
+def _fill(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
+    """Fill a folder beside the root's place and rename it."""
+    place, name = staging(world.path), world.name
+    left_over = _clear(place, name) if actual.roots[name].half_made else []
+    return (
+        *left_over,
+        MakeFolder(place, 0o755, name),
+        *_unpack(wish, world.release, place, name),
+        Move(place, world.path, name),
+    )
+
+
+def _clear(place: str, name: str) -> list[Run]:
+    """Remove what we half made ourselves and nobody has had; immutable files first lose that flag."""
+    return [
+        Run(Command(("chflags", "-R", "noschg", place)), name),
+        Run(Command(("rm", "-rf", place)), name),
+    ]
+
+
+def _unpack(wish: Wish, release: Release, place: str, name: str) -> list[Step]:
+    """Fill an empty folder with a release. Its root comes with an empty password, so lock it before anything else."""
+    return [
+        Run(Command(("tar", "-xpf", release.archive, "-C", place)), name),
+        Run(Command(("pw", "-R", place, "usermod", "root", "-h", "-")), name),
+        *[Write(f"{place}/{seed.path}", seed.content, seed.mode, name) for seed in wish.seeds],
+    ]
+
+
+def _make_release(wish: Wish, actual: Actual, release: Release) -> list[Step]:
+    """Fill the release's dataset and take the snapshot, which says that it is whole; without it, begin again."""
+    snapshot = wish.snapshot(release)
+    dataset = snapshot.partition("@")[0]
+    there = actual.datasets.get(dataset)
+    place = there.mountpoint if there else f"{wish.release_root}/{release.name}"
+    if there:
+        begin = [
+            *([] if there.mounted else [Run(Command(("zfs", "mount", dataset)))]),
+            Run(Command(("chflags", "-R", "noschg", place))),
+            Run(Command(("find", place, "-mindepth", "1", "-delete"))),
+        ]
+    else:
+        begin = [Run(Command(("zfs", "create", dataset)))]
+    return [*begin, *_unpack(wish, release, place, ""), Run(Command(("zfs", "snapshot", snapshot)))]
+
+
+def _clone(wish: Wish, world: World) -> Run:
+    return Run(Command(("zfs", "clone", wish.snapshot(world.release), f"{wish.dataset}/{world.name}")), world.name)
+
+
+def _mounted(wish: Wish, actual: Actual, name: str) -> bool:
+    dataset = actual.datasets.get(f"{wish.dataset}/{name}")
+    return dataset is None or dataset.mounted
+
+
+def _mounts(wish: Wish, actual: Actual) -> list[Run]:
+    """Mount the jails' datasets that are not."""
+    names = [name for name in wish.worlds if not _mounted(wish, actual, name)]
+    return [Run(Command(("zfs", "mount", f"{wish.dataset}/{name}")), name) for name in names]

@@ -1,0 +1,181 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: jail_worlds
+short_description: Give every jail of a host a world
+version_added: 0.1.0
+description:
+  - Fills the root of each given jail that has none yet with a release of FreeBSD, from a base archive whose SHA-256 is
+    checked first. Hosts with a pool fill one dataset for each release and clone it; others fill folders, side by side.
+  - A root comes into being whole or not at all. Wherever a run is cut off, the next one begins that root again.
+  - A root that holds a world stays as it is, whatever its release; RV(differs) names those of another release.
+    One that holds something else is refused.
+  - The password of root, which is empty in FreeBSD's archive, is locked in a fresh root.
+options:
+  worlds:
+    description: The roots.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The name of the jail.
+        type: str
+        required: true
+      path:
+        description: The root. Its parent folder is there already and belongs to the host alone.
+        type: str
+        required: true
+      release:
+        description: The release that a fresh root gets; one of O(releases).
+        type: str
+        required: true
+  releases:
+    description:
+      - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
+        C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive.
+    type: dict
+    required: true
+  files:
+    description: Files that a fresh root gets before anybody else has it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The path relative to the root.
+        type: str
+        required: true
+      content:
+        description: The whole content.
+        type: str
+        required: true
+      mode:
+        description: The mode, octal.
+        type: str
+        default: '0644'
+  dataset:
+    description:
+      - The dataset whose children are the jails' datasets; it is mounted where the roots are.
+      - If not given, roots are plain folders.
+    type: str
+  release_dataset:
+    description: The dataset whose children are the releases' datasets. Required with O(dataset).
+    type: str
+  release_root:
+    description: Where O(release_dataset) is mounted. Required with O(dataset).
+    type: path
+  at_once:
+    description: How many roots are filled at the same time.
+    type: int
+    default: 4
+extends_documentation_fragment:
+  - jailisp.vps.attributes
+  - jailisp.vps.attributes.converges
+"""
+
+EXAMPLES = r"""
+- name: Fill folders
+  jailisp.vps.jail_worlds:
+    worlds:
+      - {name: alice, path: /usr/local/jails/h1/alice, release: 15.1-RELEASE-p1}
+    releases:
+      15.1-RELEASE-p1:
+        archive: /var/base.txz
+        sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    files:
+      - {path: etc/resolv.conf, content: "nameserver 192.0.2.53\n"}
+
+- name: Clone datasets
+  jailisp.vps.jail_worlds:
+    worlds:
+      - {name: bob, path: /usr/local/jails/h2/bob, release: 15.1-RELEASE-p1}
+    releases:
+      15.1-RELEASE-p1:
+        archive: /var/base.txz
+        sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    dataset: tank/jails
+    release_dataset: tank/releases
+    release_root: /usr/local/jails/releases
+"""
+
+RETURN = r"""
+commands:
+  description: What was done, or in check mode would be done, in order; processes as typed, and files written.
+  returned: always
+  type: list
+  elements: str
+before:
+  description: What differs, as it was; keyed by the name of the thing.
+  returned: always
+  type: dict
+after:
+  description: What differs, as it is now; keyed by the name of the thing.
+  returned: always
+  type: dict
+errors:
+  description: What went wrong, by record; an empty name means the host.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the record.
+      type: str
+    error:
+      description: What went wrong.
+      type: str
+differs:
+  description: The jails whose root holds another release than the given one.
+  returned: always
+  type: dict
+  sample: {"alice": {"is": "14.3-RELEASE", "wanted": "15.1-RELEASE-p1"}}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_module
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.observe import Worlds
+
+ARGUMENT_SPEC = {
+    "worlds": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "path": {"type": "str", "required": True},
+            "release": {"type": "str", "required": True},
+        },
+    },
+    "releases": {"type": "dict", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "str", "required": True},
+            "content": {"type": "str", "required": True},
+            "mode": {"type": "str", "default": "0644"},
+        },
+    },
+    "dataset": {"type": "str"},
+    "release_dataset": {"type": "str"},
+    "release_root": {"type": "path"},
+    "at_once": {"type": "int", "default": 4},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    run_module(module, lambda: Worlds(module.params))
+
+
+if __name__ == "__main__":
+    main()
