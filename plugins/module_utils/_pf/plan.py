@@ -16,11 +16,11 @@ from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note,
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import (
     digest,
     loaded,
-    owners_by_line,
     points,
     render_conf,
     render_file,
     render_note,
+    rules_by_line,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Plan, Run, Step, Write
 
@@ -131,11 +131,11 @@ def _checks(wish: Wish, actual: Actual, file: str, conf: str) -> tuple[Run, ...]
 
 def _explain(wish: Wish, file: str) -> t.Callable[[str], str]:
     """Return what adds to each line of pfctl's complaint the rule and the record that it comes from."""
-    owners, lines = owners_by_line(file, wish), file.splitlines()
+    rules = rules_by_line(file, wish)
 
     def name(match: re.Match[str]) -> str:
-        owner = owners.get(int(match[1]))
-        return f"{match[0]}(jail {owner}: {lines[int(match[1]) - 1]}) " if owner else match[0]
+        rule = rules.get(int(match[1]))
+        return f"{match[0]}(jail {rule.jail}: {rule.text}) " if rule and rule.jail else match[0]
 
     return lambda complaint: COMPLAINT.sub(name, complaint)
 

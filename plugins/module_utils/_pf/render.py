@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import FILTER, Wish
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import FILTER, Rule, Wish
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, Statement, statements
 
 HEADER = "# jailisp.vps: written by Ansible from the inventory; changes here are lost.\n"
@@ -67,7 +67,7 @@ def _first_filtering(found: list[Statement], end: int) -> int:
     return next((statement.first for statement in found if statement.kind in FILTERING), end)
 
 
-def owners_by_line(file: str, wish: Wish) -> dict[int, str]:
-    """Return which record the rule on each line (from 1) of the anchor's file comes from."""
+def rules_by_line(file: str, wish: Wish) -> dict[int, Rule]:
+    """Return the rule that stands on each line (from 1) of the anchor's file."""
     before = file.count("\n") - len(wish.rules)
-    return {before + place: rule.jail for place, rule in enumerate(wish.rules, 1)}
+    return {before + place: rule for place, rule in enumerate(wish.rules, 1)}

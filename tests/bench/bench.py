@@ -1,0 +1,160 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure what a converged run costs and how that grows, the big fleet, the compiler; print ``figure: NAME VALUE UNIT``.
+
+Whatever is a ratio compares two things in this one run, in turn, so that it holds on a machine of any speed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import fleet
+
+from model import example
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+BIN = Path(sys.executable).parent
+# What the rack's ssh notes for each command that a controller has a host run; with pipelining that is a module call.
+CALL = "sshd-session"
+
+BIG_HOSTS, BIG_JAILS = 10, 47
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run cost: wall time (s), module calls, and processes that the modules started, on all hosts."""
+
+    seconds: float
+    calls: int
+    processes: int
+
+
+class Fleet:
+    """A generated fleet on model hosts, and the playbooks that run on it."""
+
+    def __init__(self, folder: Path, hosts: int, jails: int) -> None:
+        """Generate the records and start the hosts."""
+        self.jails = jails
+        names = fleet.write(folder / "records", hosts, jails)
+        hardware = {name: fleet.hardware(number) for number, name in enumerate(names, 1)}
+        self.inventory = folder / "inventory"
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.rack = example.make_rack(folder / "rack", folder / "records", self.inventory, hardware)
+
+    def run(self, playbook: Path, *options: str) -> Cost:
+        """Run a playbook on the fleet; raise if it fails."""
+        for log in self._logs():
+            log.unlink(missing_ok=True)
+        sources = [f"-i{self.inventory / name}" for name in ("hosts.yml", "fleet.yml")]
+        begin = time.monotonic()
+        done = subprocess.run(
+            [BIN / "ansible-playbook", *sources, "--forks", "10", *options, playbook],
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".build" / "tree")},
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - begin
+        if done.returncode:
+            raise SystemExit(f"{playbook.name} failed:\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
+        lines = [json.loads(line) for log in self._logs() if log.exists() for line in log.read_text().splitlines()]
+        calls = sum(line[0] == CALL for line in lines)
+        return Cost(seconds, calls, len(lines) - calls)
+
+    def converge(self) -> Cost:
+        """Run site.yml."""
+        return self.run(PROJECT / "site.yml")
+
+    def add_jail(self) -> None:
+        """Order one jail more on the first host."""
+        fleet.add_jail(self.inventory, 1, self.jails + 1, self.jails + 1)
+
+    def _logs(self) -> list[Path]:
+        return [host / "commands.log" for host in sorted((self.rack.folder / "hosts").iterdir())]
+
+
+def figure(name: str, value: float, unit: str, remark: str = "") -> None:
+    """Print one figure."""
+    shown = f"{value:.2f}" if isinstance(value, float) else str(value)
+    print(f"figure: {name} {shown} {unit}" + (f"  ({remark})" if remark else ""), flush=True)
+
+
+def measure_growth(folder: Path) -> None:
+    """Measure a converged run with 5 and 50 jails, against pings and against a loop over the jails."""
+    costs: dict[int, list[Cost]] = {}
+    fleets = {jails: Fleet(folder / f"one-{jails}", 1, jails) for jails in (5, 50)}
+    for one in fleets.values():
+        one.converge()
+    pings: list[Cost] = []
+    for _repeat in range(REPEATS):
+        for jails, one in fleets.items():
+            costs.setdefault(jails, []).append(one.converge())
+        calls = costs[50][-1].calls
+        pings.append(fleets[50].run(HERE / "ping.yml", "-e", f"calls={calls}"))
+    loop = fleets[50].run(HERE / "loop.yml")
+    five, fifty = (_median(costs[jails]) for jails in (5, 50))
+    figure("processes_5", costs[5][0].processes, "processes")
+    figure("processes_50", costs[50][0].processes, "processes")
+    figure("module_calls_5", costs[5][0].calls, "calls")
+    figure("module_calls_50", costs[50][0].calls, "calls")
+    ratio = statistics.median(run.seconds / ping.seconds for run, ping in zip(costs[50], pings, strict=True))
+    figure("converged_vs_ping", ratio, "ratio", f"{fifty:.2f} s against as many pings")
+    figure("loop_vs_converged", loop.seconds / fifty, "ratio", f"{loop.seconds:.1f} s, {loop.calls} module calls")
+    figure("per_jail", (fifty - five) / 45 * 1000, "ms", "each further jail in a converged run")
+
+
+def _median(costs: t.Sequence[Cost]) -> float:
+    return statistics.median(cost.seconds for cost in costs)
+
+
+def measure_big_fleet(folder: Path) -> None:
+    """Measure ten hosts of 47 jails: the first run, one that has nothing to do, and one more jail."""
+    big = Fleet(folder / "big", BIG_HOSTS, BIG_JAILS)
+    for name in ("fleet_first", "fleet_second", "fleet_one_more"):
+        if name == "fleet_one_more":
+            big.add_jail()
+        cost = big.converge()
+        figure(name, cost.seconds, "s", f"{cost.calls} module calls, {cost.processes} processes")
+
+
+def measure_compiler(folder: Path) -> None:
+    """Measure the inventory plugin alone with 1,000 and 10,000 records."""
+    for records in (1000, 10000):
+        place = folder / f"compile-{records}"
+        fleet.write(place, records // 100, 100)
+        begin = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, HERE / "compile.py", place], capture_output=True, text=True, check=True, cwd=PROJECT
+        )
+        figure(f"compile_{records}", time.monotonic() - begin, "s")
+    figure("compile_10000_memory", int(done.stdout), "MiB")
+
+
+def main() -> int:
+    """Measure everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        measure_growth(Path(folder))
+        measure_big_fleet(Path(folder))
+        measure_compiler(Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

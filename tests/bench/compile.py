@@ -1,0 +1,29 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load an inventory as Ansible does, and print the memory that it took at most, in MiB."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+
+
+def main() -> int:
+    """Load it."""
+    init_plugin_loader([])
+    folder = sys.argv[1]
+    inventory = InventoryManager(DataLoader(), [f"{folder}/hosts.yml", f"{folder}/fleet.yml"])
+    if not all("jails" in host.vars for host in inventory.get_hosts("jail_hosts")):
+        raise SystemExit("the fleet was not compiled")
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

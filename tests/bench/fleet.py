@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated fleets: as many hosts and jails as a measurement needs, in the form of the inventory's records."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import yaml
+
+RELEASE = "15.1-RELEASE-p1"
+PLANS = {
+    "base": {
+        "disk": "4G",
+        "memory": "512M",
+        "processes": 100,
+        "cpu": "50%",
+        "bandwidth": {"up": "10Mbit/s", "down": "10Mbit/s"},
+    }
+}
+# A /22 has room for the jails of a host and is left free between two hosts.
+ADDRESSES_OF_HOST = 1024
+
+
+def write(folder: Path, hosts: int, jails: int) -> list[str]:
+    """Write an inventory of so many hosts, each with so many jails; return the names of the hosts."""
+    names = [f"h{number}" for number in range(1, hosts + 1)]
+    for part in ("group_vars", "host_vars", "plans", "customers", "jails"):
+        (folder / part).mkdir(parents=True)
+    _put(folder / "hosts.yml", {"jail_hosts": {"hosts": {name: None for name in names}}})
+    _put(folder / "fleet.yml", {"plugin": "jailisp.vps.fleet"})
+    _put(folder / "group_vars" / "jail_hosts.yml", _group())
+    for plan, keys in PLANS.items():
+        _put(folder / "plans" / f"{plan}.yml", keys)
+    _put(folder / "customers" / "somebody.yml", {"name": "Somebody", "contact": "somebody@example.net", "keys": []})
+    for number, name in enumerate(names, 1):
+        _put(folder / "host_vars" / f"{name}.yml", _host(number))
+        for jail in range(1, jails + 1):
+            add_jail(folder, number, jail, jails + 1)
+    return names
+
+
+def add_jail(folder: Path, host: int, jail: int, stride: int) -> str:
+    """Write the record of jail number ``jail`` of host number ``host``; return its name."""
+    name = f"j{host}-{jail}"
+    number = host * stride + jail
+    record = {
+        "host": f"h{host}",
+        "customer": "somebody",
+        "plan": "base",
+        "id": number,
+        "address": f"10.{host * 4 // 256}.{host * 4 % 256 + jail // 256}.{jail % 256}",
+        "publish": [{"port": 10000 + jail, "to": 22}],
+    }
+    _put(folder / "jails" / f"{name}.yml", record)
+    return name
+
+
+def hardware(host: int) -> dict[str, t.Any]:
+    """Return the addresses of host number ``host``, as model.example takes them."""
+    return {"address": f"198.18.{host}.1", "addresses": [public(host)]}
+
+
+def public(host: int) -> str:
+    """Return the public address of host number ``host``."""
+    return f"198.19.{host}.1"
+
+
+def _host(number: int) -> dict[str, t.Any]:
+    return {"vps_addresses": [public(number)], "vps_netblock": f"10.{number * 4 // 256}.{number * 4 % 256}.0/22"}
+
+
+def _group() -> dict[str, t.Any]:
+    return {
+        "ansible_python_interpreter": "/usr/local/bin/python3",
+        "vps_interface": "vtnet0",
+        "vps_storage": "directory",
+        "vps_release": RELEASE,
+        "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}},
+    }
+
+
+def _put(path: Path, content: t.Any) -> None:
+    path.write_text(yaml.safe_dump(content, explicit_start=True))
