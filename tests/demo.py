@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def demonstrate() -> None:
     say("What runs where: ansible-playbook playbooks/list.yml")
     run("ansible-playbook", "playbooks/list.yml")
     say("Converge again: nothing changes")
-    run("ansible-playbook", "site.yml")
+    nothing_changed(run("ansible-playbook", "site.yml"))
     say(
         f"A customer wants another port: jails/alice.yml publishes {NEW_PORT} instead of {OLD_PORT}. What would change?"
     )
@@ -102,16 +103,29 @@ def variables(environment: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in environment.items())
 
 
-def run(*argv: str, quiet: bool = False) -> None:
-    """Run a command in the project with its output shown as it comes (or not at all); raise if it fails."""
+def run(*argv: str, quiet: bool = False) -> str:
+    """Run a command in the project with its output shown as it comes (or not at all); return it; raise if it fails."""
     program = argv[0] if "/" in argv[0] else str(BIN / argv[0])
-    subprocess.run(
-        [program, *argv[1:]],
-        cwd=PROJECT,
-        env={**os.environ, **settings(), "PATH": f"{BIN}:{os.environ['PATH']}"},
-        stdout=subprocess.DEVNULL if quiet else None,
-        check=True,
-    )
+    environment = {**os.environ, **settings(), "PATH": f"{BIN}:{os.environ['PATH']}"}
+    lines = []
+    with subprocess.Popen(
+        [program, *argv[1:]], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            if not quiet:
+                print(line, end="", flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, [program, *argv[1:]])
+    return "".join(lines)
+
+
+def nothing_changed(output: str) -> None:
+    """Say that a run changed nothing on any host; end the demonstration if it did."""
+    changed = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", output, re.MULTILINE)
+    if not changed or any(number != "0" for host, number in changed):
+        raise SystemExit(f"The second run was to change nothing, but did: {changed}")
+    print(f"Nothing changed on {', '.join(host for host, number in changed)}.")
 
 
 def say(text: str) -> None:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure what a converged run costs and how that grows, the big fleet, the compiler; print ``figure: NAME VALUE UNIT``.
+"""Measure what a converged run costs and how that grows, the big fleet, the compiler; print figures.
 
 Whatever is a ratio compares two things in this one run, in turn, so that it holds on a machine of any speed.
 """
@@ -92,8 +92,7 @@ class Fleet:
 
 def figure(name: str, value: float, unit: str, remark: str = "") -> None:
     """Print one figure."""
-    shown = f"{value:.2f}" if isinstance(value, float) else str(value)
-    print(f"figure: {name} {shown} {unit}" + (f"  ({remark})" if remark else ""), flush=True)
+    print(f"figure: {name} {round(value, 2)} {unit}" + (f"  ({remark})" if remark else ""), flush=True)
 
 
 def measure_growth(folder: Path) -> None:
@@ -136,6 +135,7 @@ def measure_big_fleet(folder: Path) -> None:
 
 def measure_compiler(folder: Path) -> None:
     """Measure the inventory plugin alone with 1,000 and 10,000 records."""
+    memory = 0
     for records in (1000, 10000):
         place = folder / f"compile-{records}"
         fleet.write(place, records // 100, 100)
@@ -144,7 +144,8 @@ def measure_compiler(folder: Path) -> None:
             [sys.executable, HERE / "compile.py", place], capture_output=True, text=True, check=True, cwd=PROJECT
         )
         figure(f"compile_{records}", time.monotonic() - begin, "s")
-    figure("compile_10000_memory", int(done.stdout), "MiB")
+        memory = int(done.stdout)
+    figure("compile_10000_memory", memory, "MiB")
 
 
 def main() -> int:

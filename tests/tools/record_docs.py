@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the tables of keys in docs/inventory.md from the tables that the inventory plugin checks by.
 
-    .venv/bin/python tests/tools/record_docs.py
+.venv/bin/python tests/tools/record_docs.py
 """
 
 from __future__ import annotations

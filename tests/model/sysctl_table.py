@@ -1,0 +1,235 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's variables that the model has: their first values, in the kernel's order, and who may change them.
+
+One line each, ``NAME: VALUE``. A sign before the name tells its kind: ``-`` read-only, ``*`` a tunable of the loader
+that is read-only afterwards; all others can be written at any time (and preset by the loader too). ``<NAME>`` as a
+value is computed by :mod:`model.kernel`; ``<jail parameters>`` is all of security.jail.param.
+"""
+
+from __future__ import annotations
+
+# What a loaded module adds.
+OF_MODULE: dict[str, str] = {
+    "net.inet.carp.": "carp",
+    "net.inet.ip.dummynet.": "dummynet",
+    "net.inet.ip.fw.": "ipfw",
+    "net.pf.": "pf",
+    "compat.linux.": "linux",
+}
+
+TABLE = """\
+-kern.ostype: FreeBSD
+-kern.osrelease: <release>
+-kern.osrevision: 199506
+-kern.version: <version>
+kern.maxproc: 26532
+*kern.maxusers: 590
+kern.maxfiles: 127164
+kern.maxfilesperproc: 114444
+kern.maxprocperuid: 23878
+-kern.openfiles: 85
+-kern.argmax: 524288
+kern.securelevel: -1
+kern.hostname: <hostname>
+kern.hostid: 0
+kern.hostuuid: <hostuuid>
+-kern.clockrate: { hz = 100, tick = 10000, profhz = 8126, stathz = 127 }
+-kern.boottime: <boottime>
+-kern.osreldate: <osreldate>
+kern.bootfile: /boot/kernel/kernel
+kern.corefile: %N.core
+kern.coredump: 1
+kern.sugid_coredump: 0
+kern.randompid: 0
+kern.module_path: /boot/kernel;/boot/modules
+*kern.hz: 100
+kern.ps_arg_cache_limit: 256
+-kern.ccpu: 0
+*kern.racct.enable: 0
+kern.racct.rctl.throttle_max: 500
+kern.racct.rctl.throttle_pct: 100
+kern.racct.rctl.throttle_min: 1
+kern.racct.rctl.log_rate_limit: 10
+kern.racct.rctl.devctl_rate_limit: 10
+-kern.racct.rctl.maxbufsize: 16777216
+*kern.racct.pcpu_threshold: 1
+-kern.features.racct: 1
+-kern.features.rctl: 1
+-kern.features.vimage: 1
+-kern.features.inet: 1
+-kern.features.inet6: 1
+-kern.features.ufs_acl: 1
+kern.ipc.maxsockbuf: 2097152
+kern.ipc.somaxconn: 128
+kern.ipc.soacceptqueue: 128
+*kern.ipc.nmbclusters: 251690
+kern.ipc.maxsockets: 127164
+kern.ipc.shmmax: 536870912
+kern.ipc.shmall: 131072
+*kern.ipc.shmseg: 128
+*kern.ipc.shmmni: 192
+*kern.ipc.semmni: 50
+kern.elf64.aslr.enable: 1
+kern.elf64.aslr.pie_enable: 1
+kern.sched.name: ULE
+kern.smp.cpus: 2
+vm.overcommit: 0
+vm.swap_enabled: 1
+vm.swap_idle_enabled: 0
+-vm.loadavg: { 0.12 0.20 0.18 }
+vm.max_wired: 346230
+-vm.stats.vm.v_page_count: 985600
+-vm.stats.vm.v_free_count: 960512
+-vm.stats.vm.v_page_size: 4096
+vfs.usermount: 0
+vfs.nfsd.server_max_nfsvers: 4
+vfs.zfs.arc_max: 0
+vfs.zfs.arc.max: 0
+vfs.zfs.arc.min: 0
+-vfs.zfs.version.spa: 5000
+-vfs.zfs.version.module: 2.4.2-1
+net.inet.ip.forwarding: 0
+net.inet.ip.redirect: 1
+net.inet.ip.sourceroute: 0
+net.inet.ip.accept_sourceroute: 0
+net.inet.ip.connect_inaddr_wild: 0
+net.inet.ip.random_id: 0
+net.inet.ip.portrange.first: 10000
+net.inet.ip.portrange.last: 65535
+net.inet.ip.portrange.reservedhigh: 1023
+net.inet.ip.dummynet.fqpie.limit: 10240
+net.inet.ip.dummynet.fqpie.flows: 1024
+net.inet.ip.dummynet.fqpie.quantum: 1514
+net.inet.ip.dummynet.fqpie.beta: 1250
+net.inet.ip.dummynet.fqpie.alpha: 125
+net.inet.ip.dummynet.fqpie.max_ecnth: 99
+net.inet.ip.dummynet.fqpie.max_burst: 150000
+net.inet.ip.dummynet.fqpie.tupdate: 15000
+net.inet.ip.dummynet.fqpie.target: 15000
+net.inet.ip.dummynet.fqcodel.limit: 10240
+net.inet.ip.dummynet.fqcodel.flows: 1024
+net.inet.ip.dummynet.fqcodel.quantum: 1514
+net.inet.ip.dummynet.fqcodel.interval: 100000
+net.inet.ip.dummynet.fqcodel.target: 5000
+net.inet.ip.dummynet.pie.beta: 1250
+net.inet.ip.dummynet.pie.alpha: 125
+net.inet.ip.dummynet.pie.max_ecnth: 99
+net.inet.ip.dummynet.pie.max_burst: 150000
+net.inet.ip.dummynet.pie.tupdate: 15000
+net.inet.ip.dummynet.pie.target: 15000
+net.inet.ip.dummynet.codel.interval: 100000
+net.inet.ip.dummynet.codel.target: 5000
+-net.inet.ip.dummynet.io_pkt_drop: 0
+-net.inet.ip.dummynet.io_pkt_fast: 0
+-net.inet.ip.dummynet.io_pkt: 0
+-net.inet.ip.dummynet.queue_count: 0
+-net.inet.ip.dummynet.fsk_count: 0
+-net.inet.ip.dummynet.si_count: 0
+-net.inet.ip.dummynet.schk_count: 0
+net.inet.ip.dummynet.expire_cycle: 0
+net.inet.ip.dummynet.expire: 1
+-net.inet.ip.dummynet.tick_lost: 0
+-net.inet.ip.dummynet.tick_diff: 0
+-net.inet.ip.dummynet.tick_adjustment: 0
+-net.inet.ip.dummynet.tick_delta_sum: 0
+-net.inet.ip.dummynet.tick_delta: 0
+net.inet.ip.dummynet.red_max_pkt_size: 1500
+net.inet.ip.dummynet.red_avg_pkt_size: 512
+net.inet.ip.dummynet.red_lookup_depth: 256
+net.inet.ip.dummynet.debug: 0
+net.inet.ip.dummynet.io_fast: 0
+net.inet.ip.dummynet.pipe_byte_limit: 1048576
+net.inet.ip.dummynet.pipe_slot_limit: 100
+net.inet.ip.dummynet.hash_size: 64
+*net.inet.ip.fw.default_to_accept: 0
+net.inet.ip.fw.enable: 1
+net.inet.ip.fw.one_pass: 1
+net.inet.ip.fw.verbose: 0
+net.inet.icmp.icmplim: 200
+net.inet.icmp.drop_redirect: 0
+net.inet.icmp.bmcastecho: 0
+net.inet.tcp.blackhole: 0
+net.inet.tcp.syncookies: 1
+net.inet.tcp.drop_synfin: 0
+net.inet.tcp.msl: 30000
+net.inet.udp.blackhole: 0
+net.inet.carp.ifdown_demotion_factor: 240
+net.inet.carp.senderr_demotion_factor: 240
+net.inet.carp.demotion: 0
+net.inet.carp.log: 1
+net.inet.carp.preempt: 0
+net.inet.carp.dscp: 56
+net.inet.carp.allow: 1
+net.inet6.ip6.forwarding: 0
+net.inet6.ip6.redirect: 1
+net.inet6.ip6.accept_rtadv: 0
+net.inet6.ip6.dad_count: 1
+net.link.bridge.pfil_onlyip: 1
+net.link.bridge.pfil_bridge: 0
+net.link.bridge.pfil_member: 0
+net.link.bridge.pfil_local_phys: 0
+net.link.bridge.member_ifaddrs: 0
+net.link.ether.inet.log_arp_movements: 1
+net.link.ether.inet.max_age: 1200
+net.pf.filter_local: 0
+*net.pf.default_to_drop: 0
+*net.pf.states_hashsize: 131072
+*net.pf.source_nodes_hashsize: 32768
+net.pf.request_maxcount: 65535
+net.fibs: 1
+net.isr.dispatch: direct
+-hw.machine: amd64
+-hw.model: QEMU TCG CPU version 2.5+
+-hw.ncpu: 2
+-hw.byteorder: 1234
+-hw.physmem: 4133412864
+-hw.usermem: 4019765248
+-hw.pagesize: 4096
+-hw.realmem: 4294967296
+-hw.machine_arch: amd64
+-user.cs_path: /usr/bin:/bin:/usr/sbin:/sbin
+-p1003_1b.mapped_files: 200112
+compat.linux.osrelease: 5.15.0
+compat.linux.osname: Linux
+security.jail.mount_tmpfs_allowed: 0
+security.jail.mount_procfs_allowed: 0
+security.jail.mount_nullfs_allowed: 0
+security.jail.mount_fdescfs_allowed: 0
+security.jail.mount_devfs_allowed: 0
+-security.jail.env:
+security.jail.meta_maxbufsize: 4096
+<jail parameters>
+-security.jail.children.cur: 0
+-security.jail.children.max: 999999
+-security.jail.devfs_ruleset: 0
+security.jail.enforce_statfs: 2
+security.jail.mlock_allowed: 0
+security.jail.mount_allowed: 0
+security.jail.chflags_allowed: 0
+security.jail.allow_raw_sockets: 0
+security.jail.sysvipc_allowed: 0
+security.jail.socket_unixiproute_only: 1
+security.jail.set_hostname_allowed: 1
+security.jail.jail_max_af_ips: 255
+-security.jail.vnet: 0
+-security.jail.jailed: 0
+security.bsd.stack_guard_page: 1
+security.bsd.unprivileged_get_quota: 0
+security.bsd.allow_read_dir: 0
+security.bsd.hardlink_check_gid: 0
+security.bsd.hardlink_check_uid: 0
+security.bsd.unprivileged_chroot: 0
+security.bsd.unprivileged_idprio: 0
+*security.bsd.allow_ptrace: 1
+security.bsd.unprivileged_proc_debug: 1
+security.bsd.conservative_signals: 1
+security.bsd.see_jail_proc: 1
+security.bsd.see_other_gids: 1
+security.bsd.see_other_uids: 1
+security.bsd.unprivileged_read_msgbuf: 1
+security.bsd.unprivileged_mlock: 1
+security.bsd.suser_enabled: 1
+security.bsd.map_at_zero: 0
+"""

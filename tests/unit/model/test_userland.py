@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The everyday programs: FreeBSD's options, its refusals, and the flags that stop even root."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from model.host import Host
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.host import Result
+
+
+class Shell:
+    """A host with a few folders, and a short way to run commands on it."""
+
+    def __init__(self, directory: Path) -> None:
+        for folder in ("tmp", "etc", "dev", "var/db"):
+            (directory / "root" / folder).mkdir(parents=True)
+        self.host = Host(directory)
+
+    def __call__(self, line: str, stdin: str = "") -> Result:
+        return self.host.run(["" if word == "''" else word for word in line.split()], stdin)
+
+
+@pytest.fixture
+def sh(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def test_an_immutable_file_stays_as_it_is_until_its_flag_goes(sh: Shell) -> None:
+    sh("tee /tmp/f", "one\n")
+    assert sh("chflags schg /tmp/f").rc == 0
+    for command in (
+        "rm -f /tmp/f",
+        "mv /tmp/f /tmp/g",
+        "cp /etc /tmp/f",
+        "touch /tmp/f",
+        "tee -a /tmp/f",
+        "chmod 600 /tmp/f",
+    ):
+        assert sh(command, "two\n").rc == 1, command
+    assert sh("cat /tmp/f").out == "one\n"
+    assert " schg " in sh("ls -lo /tmp/f").out
+    assert sh("chflags noschg /tmp/f").rc == 0
+    assert sh("rm /tmp/f").rc == 0
+
+
+def test_flags_stay_with_a_file_when_a_folder_above_is_renamed(sh: Shell) -> None:
+    sh("mkdir -p /tmp/a/b")
+    sh("touch /tmp/a/b/f")
+    sh("chflags schg /tmp/a/b/f")
+    assert sh("mv /tmp/a /tmp/c").rc == 0
+    assert sh("rm -rf /tmp/c").err.splitlines() == [
+        "rm: /tmp/c/b/f: Operation not permitted",
+        "rm: /tmp/c/b: Directory not empty",
+        "rm: /tmp/c: Directory not empty",
+    ]
+
+
+def test_a_file_made_in_the_place_of_an_immutable_one_has_no_flag(sh: Shell) -> None:
+    sh("touch -t 202001010000 /tmp/f")
+    sh("chflags schg /tmp/f")
+    # Something that knows nothing of the model's flags writes the file anew.
+    sh.host.path("/tmp/f").write_text("new")
+    assert sh("rm /tmp/f").rc == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "complaint"),
+    [
+        ("stat -c %a /etc", 1, "stat: illegal option -- c"),
+        ("sed --version", 1, "sed: illegal option -- -"),
+        ("grep -P x", 2, "grep: invalid option -- P"),
+        ("cp --preserve a b", 64, "cp: unrecognized option `--preserve'"),
+        ("du -sb /tmp", 64, "du: invalid option -- b"),
+        ("find -name x", 1, "find: illegal option -- n"),
+        ("date -d @0", 1, "date: illegal option -- d"),
+        ("readlink -m x", 1, "readlink: illegal option -- m"),
+        ("mount --bind a b", 1, "mount: illegal option -- -"),
+        ("head -n -1 /etc/x", 1, "head: illegal line count -- -1"),
+    ],
+)
+def test_options_of_other_systems_are_refused(sh: Shell, line: str, status: int, complaint: str) -> None:
+    result = sh(line)
+    assert (result.rc, result.err.splitlines()[0]) == (status, complaint)
+
+
+def test_sed_in_place_takes_its_suffix_apart(sh: Shell) -> None:
+    sh("tee /tmp/t", "a\nb\n")
+    assert sh("sed -i '' s/a/c/ /tmp/t").rc == 0
+    assert sh("cat /tmp/t").out == "c\nb\n"
+    assert sh("sed -i s/c/d/ /tmp/t").err == "sed: -I or -i may not be used with stdin\n"
+
+
+def test_what_belongs_to_the_model_never_shows(sh: Shell) -> None:
+    sh.host.path("/.model/pool").mkdir(parents=True)
+    assert sh("ls -A /").out.split() == ["dev", "etc", "tmp", "var"]
+    assert ".model" not in sh("find / -type d").out
+
+
+def test_a_lock_that_is_held_ends_with_75(sh: Shell) -> None:
+    import fcntl  # noqa: PLC0415
+
+    with sh.host.path("/tmp/lk").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert sh("lockf -k -t 0 /tmp/lk true") == type(sh("true"))(75, "", "lockf: /tmp/lk: already locked\n")
+    assert sh("lockf -k -t 0 /tmp/lk true").rc == 0
+
+
+def test_install_makes_a_folder_with_owner_and_mode(sh: Shell) -> None:
+    assert sh("install -d -o root -g wheel -m 0750 /tmp/a/b").rc == 0
+    assert sh("stat -f %Lp:%Su:%Sg /tmp/a/b").out == "750:root:wheel\n"

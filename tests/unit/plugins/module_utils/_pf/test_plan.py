@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import Rule, Wish
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual, plan
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import points, render_conf, render_file
+
+WISH = Wish(
+    "jailisp",
+    (Rule("nat on em0 from any to any -> 192.0.2.1", "alice"), Rule('pass all label "jail:alice"', "alice")),
+    {},
+    "/etc/pf.conf",
+    "/etc/pf.anchors/jailisp.conf",
+    "/var/db/jailisp/pf_jailisp.json",
+)
+FILE, CONF = render_file(WISH), render_conf(WISH, None)
+SHOWN = "nat on em0 all -> 192.0.2.1\npass all\n"
+TRANSLATION, (ANCHOR, _LOAD) = points(WISH)
+# All as wished, loaded and noted.
+THERE = Actual(
+    present=True,
+    enabled=True,
+    shown=SHOWN,
+    main=frozenset(f"{line} all" for line in (*TRANSLATION, ANCHOR)),
+    file=FILE,
+    conf=CONF,
+    note=Note(FILE, SHOWN),
+)
+NOTHING = Actual(present=False, enabled=False, shown="", main=frozenset(), file=None, conf=None, note=None)
+LOAD, LOAD_MAIN = "pfctl -a jailisp -f /etc/pf.anchors/jailisp.conf", "pfctl -f /etc/pf.conf"
+WRITE, WRITE_CONF = "write /etc/pf.anchors/jailisp.conf", "write /etc/pf.conf"
+KILL = "pfctl -k label -k jail:alice"
+OLD = FILE.replace("192.0.2.1", "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("actual", "commands"),
+    [
+        pytest.param(THERE, [], id="nothing differs"),
+        pytest.param(NOTHING, [WRITE, WRITE_CONF, LOAD_MAIN, "pfctl -e"], id="a fresh host"),
+        pytest.param(replace(THERE, file=OLD, note=Note(OLD, SHOWN)), [WRITE, LOAD, KILL], id="rules changed"),
+        pytest.param(replace(THERE, file=None), [WRITE, LOAD], id="file removed"),
+        pytest.param(replace(THERE, shown=""), [LOAD], id="rules flushed"),
+        pytest.param(replace(THERE, note=None), [LOAD], id="load cut off before it was noted"),
+        pytest.param(replace(THERE, note=Note(OLD, SHOWN)), [LOAD, KILL], id="load cut off before its kills"),
+        pytest.param(replace(THERE, file=OLD), [WRITE, LOAD], id="file edited by hand"),
+        pytest.param(replace(THERE, file=OLD, note=None), [WRITE, LOAD, KILL], id="rules changed and the note lost"),
+        pytest.param(replace(THERE, main=frozenset()), [LOAD_MAIN], id="main rules flushed"),
+        pytest.param(
+            replace(THERE, main=THERE.main - {f"{ANCHOR} all"}), [LOAD_MAIN], id="filter anchor no longer called"
+        ),
+        pytest.param(replace(THERE, conf=None), [WRITE_CONF, LOAD_MAIN], id="pf.conf removed"),
+        pytest.param(replace(THERE, conf="block in all\n"), [WRITE_CONF, LOAD_MAIN], id="pf.conf rewritten"),
+        pytest.param(replace(THERE, enabled=False), ["pfctl -e"], id="pf disabled"),
+    ],
+)
+def test_first_plans(actual: Actual, commands: list[str]) -> None:
+    made = plan(WISH, actual, 1)
+    assert made.commands == commands
+    assert bool(made.checks) == (bool(commands) and actual.present)
+
+
+def test_after_a_load_what_pf_shows_is_noted() -> None:
+    made = plan(WISH, replace(THERE, note=None), 2)
+    assert made.steps == ()
+    assert [str(step) for step in made.quiet] == [f"write {WISH.note}"]
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [
+        pytest.param(replace(THERE, shown="", note=None), id="pf shows nothing"),
+        pytest.param(replace(THERE, main=frozenset(), note=None), id="the anchor is not called"),
+        pytest.param(replace(THERE, conf=None, note=None), id="pf.conf is not as written"),
+    ],
+)
+def test_a_load_that_did_not_work_is_not_noted(actual: Actual) -> None:
+    made = plan(WISH, actual, 2)
+    assert made.steps != ()
+    assert made.quiet == ()
+
+
+def test_the_second_attempt_ends_when_all_is_noted() -> None:
+    assert plan(WISH, THERE, 2).empty
+
+
+def test_only_jails_whose_rules_changed_lose_their_states() -> None:
+    def rules(target: str) -> tuple[Rule, ...]:
+        return (
+            Rule(f"rdr on em0 from any to any -> {target}", "alice"),
+            Rule('pass in label "jail:alice"', "alice"),
+            Rule('pass in label "jail:bob"', "bob"),
+            Rule('pass in label "jail:gone"', "gone"),
+            Rule('pass in label "host"', ""),
+        )
+
+    before = replace(WISH, rules=rules("192.168.1.17"))
+    after = replace(WISH, rules=tuple(rule for rule in rules("192.168.1.99") if rule.jail not in ("gone", "")))
+    commands = plan(after, replace(THERE, file=render_file(before), note=Note(render_file(before), SHOWN)), 1).commands
+    assert [command for command in commands if " -k " in command] == [
+        "pfctl -k label -k jail:alice",
+        "pfctl -k label -k jail:gone",
+    ]
+
+
+def test_the_administrators_own_pf_conf_is_checked_before_ours() -> None:
+    checks = plan(WISH, replace(THERE, conf="block in all\n"), 1).checks
+    assert [str(check) for check in checks] == [
+        "pfctl -nf /etc/pf.conf",
+        "pfctl -nf -",
+        "pfctl -a jailisp -nf -",
+    ]
+    # The anchor's file may not be there yet, so what loads it cannot be checked.
+    assert "load anchor" not in checks[1].command.stdin
+    assert checks[2].command.stdin == FILE
+
+
+def test_a_complaint_about_a_rule_names_its_jail() -> None:
+    (check,) = plan(WISH, replace(THERE, shown=""), 1).checks
+    said = check.explain("stdin:3: syntax error\nstdin:1: what\npfctl: Syntax error in config file\n")
+    assert said == (
+        'stdin:3: (jail alice: pass all label "jail:alice") syntax error\n'
+        "stdin:1: what\npfctl: Syntax error in config file\n"
+    )
+
+
+def test_changes_show_what_differs() -> None:
+    names = {change.name: (change.before, change.after) for change in plan(WISH, replace(THERE, shown=""), 1).changes}
+    assert names == {"rules in force in anchor jailisp": ("", SHOWN)}
+    fresh = {change.name: change.before for change in plan(WISH, NOTHING, 1).changes}
+    assert fresh == {WISH.file: None, WISH.conf: None, "pf": "disabled\n"}

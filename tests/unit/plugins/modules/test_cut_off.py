@@ -1,0 +1,208 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed before any of its steps, a module comes to the same end when it runs again."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.jailisp.vps.plugins.module_utils import _shell
+from model.host import Host
+from support.lab import Lab, copy, snapshot
+
+ROOTS = "/usr/local/jails/h1"
+RELEASE = "15.1-RELEASE-p1"
+POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
+KILL_STATES = ("pfctl", "-k", "label", "-k", "jail:a")
+# What differs between two runs that end alike.
+PASSING = ("root/var/log/", "root/var/run/")
+OWN_NUMBERS = ("jid", "cpuset.id")
+LOOKS = (
+    ("ifconfig",),
+    ("mount", "-p"),
+    ("kldstat", "-q", "-m", "pf"),
+    ("sysctl", "security.bsd.see_jail_proc"),
+    ("pfctl", "-sn"),
+    ("pfctl", "-sr"),
+    ("pfctl", "-a", "jailisp", "-sn"),
+    ("pfctl", "-a", "jailisp", "-sr"),
+    ("dnctl", "pipe", "show"),
+    ("zfs", "list", "-H", "-o", "name,mountpoint,mounted", "-t", "all", "-r", "tank"),
+)
+
+
+class Killed(BaseException):
+    """Stands for the end of the module's process."""
+
+
+def jails(**alice: t.Any) -> dict[str, t.Any]:
+    both = [
+        {"name": name, "path": f"{ROOTS}/{name}", "ip4": [f"192.168.1.{number}"]}
+        for name, number in (("alice", 17), ("bob", 18))
+    ]
+    return {"jails": [both[0] | alice, both[1]], "exec_timeout": 30, "stop_timeout": 1}
+
+
+def rules(port: int) -> dict[str, t.Any]:
+    texts = [
+        f"rdr on vtnet0 inet proto tcp from any to 203.0.113.10 port {port} tag jail_a -> 192.168.1.17 port 22",
+        'pass in quick on vtnet0 inet tagged jail_a keep state label "jail:a"',
+    ]
+    return {"rules": [{"rule": text, "jail": "a"} for text in texts], "tables": {"jails": ["192.168.1.17"]}}
+
+
+def pipes(*numbers: int) -> dict[str, t.Any]:
+    return {"pipes": [{"number": number, "bandwidth": "2Mbit/s", "jail": "a"} for number in numbers]}
+
+
+def worlds(**more: t.Any) -> dict[str, t.Any]:
+    return {
+        "worlds": [{"name": name, "path": f"{ROOTS}/{name}", "release": RELEASE} for name in ("alice", "bob")],
+        "files": [{"path": "etc/rc.conf", "content": "x\n"}],
+        "at_once": 1,
+        **more,
+    }
+
+
+def with_roots(lab: Lab, world: Path) -> None:
+    lab.module("host_settings", interfaces=["lo1"], devfs_rulesets=[4])
+    for name in ("alice", "bob", "elsewhere"):
+        copy(world, lab.path(f"{ROOTS}/{name}"))
+
+
+def with_jails(lab: Lab, world: Path) -> None:
+    with_roots(lab, world)
+    lab.module("jails", **jails())
+
+
+def with_pf(lab: Lab, world: Path) -> None:
+    lab.run("kldload", "pf")
+
+
+def with_rules(lab: Lab, world: Path) -> None:
+    with_pf(lab, world)
+    lab.module("pf_anchor", **rules(8017))
+
+
+def with_pipes(lab: Lab, world: Path) -> None:
+    lab.run("kldload", "dummynet")
+    lab.module("dummynet_pipes", **pipes(10001, 10002))
+
+
+def with_folder(lab: Lab, world: Path) -> None:
+    lab.run("mkdir", "-p", ROOTS)
+
+
+def with_pool(lab: Lab, world: Path) -> None:
+    lab.run("zpool", "create", "-m", "none", "tank", "/dev/vtbd1")
+    lab.run("zfs", "create", "-o", f"mountpoint={ROOTS}", "tank/jails")
+    lab.run("zfs", "create", "-o", f"mountpoint={POOL['release_root']}", "tank/releases")
+
+
+def with_nothing(lab: Lab, world: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host as it is made before, and the module's call that is cut off."""
+
+    prepare: t.Callable[[Lab, Path], None]
+    module: str
+    parameters: dict[str, t.Any] = field(default_factory=dict)
+
+
+CASES = {
+    "settings": Case(
+        with_nothing,
+        "host_settings",
+        {
+            "kernel_modules": ["pf"],
+            "interfaces": ["lo1"],
+            "sysctl": {"security.bsd.see_jail_proc": 0},
+            "files": [{"path": "/etc/rc.conf.d/pf", "content": 'pf_enable="YES"'}],
+        },
+    ),
+    "folders": Case(with_folder, "jail_worlds", worlds()),
+    "clones": Case(with_pool, "jail_worlds", worlds(**POOL)),
+    "datasets": Case(with_pool, "zfs_datasets", {"datasets": [{"name": "tank/a"}, {"name": "tank/b"}]}),
+    "pipes": Case(with_pipes, "dummynet_pipes", pipes(10002, 10003)),
+    "first rules": Case(with_pf, "pf_anchor", rules(8017)),
+    "changed rules": Case(with_rules, "pf_anchor", rules(8018)),
+    "first jails": Case(with_roots, "jails", jails()),
+    "changed jail": Case(with_jails, "jails", jails(ip4=["192.168.1.99"], securelevel=3)),
+    "stopped jail": Case(with_jails, "jails", jails(state="absent")),
+    "restarted jail": Case(with_jails, "jails", jails(path=f"{ROOTS}/elsewhere", restart=True)),
+}
+
+
+def end(lab: Lab) -> dict[str, t.Any]:
+    """Return what a host came to."""
+    files = {
+        name: value
+        for name, value in snapshot(lab.host).items()
+        if name.startswith("root/") and not name.startswith(PASSING) and "/var/" not in name.partition(ROOTS)[2]
+    }
+    running = lab.module("jail_info")["jails"]
+    for jail in running.values():
+        del jail["jid"]
+        jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
+    looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
+    return {"files": files, "running": running, **looks}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cut_off_anywhere(lab: Lab, name: str, world: Path, sha256: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES[name]
+    more = (
+        {"releases": {RELEASE: {"archive": "/var/base.txz", "sha256": sha256}}} if case.module == "jail_worlds" else {}
+    )
+    parameters = case.parameters | more
+    case.prepare(lab, world)
+
+    def fresh(place: int) -> Lab:
+        directory = lab.host.directory.with_name(str(place))
+        copy(lab.host.directory, directory)
+        return Lab(Host(directory), monkeypatch)
+
+    whole = fresh(0)
+    assert not whole.module(case.module, **parameters).get("failed")
+    expected = end(whole)
+    kills_states = KILL_STATES in [command.argv for command in whole.runner.ran]
+    place = 1
+    while True:
+        here = fresh(place)
+        with monkeypatch.context() as patch:
+            if not cut(here, patch, place, case.module, parameters):
+                break
+        result = here.module(case.module, **parameters)
+        assert not result.get("failed"), (place, result["msg"])
+        found = end(here)
+        assert {key: found[key] for key in expected} == expected, place
+        assert (KILL_STATES in [command.argv for command in here.runner.ran]) >= kills_states, place
+        assert not here.module(case.module, **parameters)["changed"], place
+        place += 1
+    assert place > 2
+
+
+def cut(lab: Lab, patch: pytest.MonkeyPatch, place: int, module: str, parameters: dict[str, t.Any]) -> bool:
+    """Run the module and kill it before its step number ``place``; say whether it had so many."""
+    attempt, begun = _shell._attempt, [0]
+
+    def counted(*arguments: t.Any) -> bool:
+        begun[0] += 1
+        if begun[0] == place:
+            raise Killed
+        return attempt(*arguments)
+
+    patch.setattr(_shell, "_attempt", counted)
+    try:
+        lab.module(module, **parameters)
+    except Killed:
+        return True
+    return False
