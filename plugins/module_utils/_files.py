@@ -10,9 +10,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import posixpath
 import stat
 
 CHUNK = 1 << 20
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path is absolute, below /, and written in the one form in which it can be compared as text."""
+    absolute = path.startswith("/") and not path.startswith("//") and path != "/"
+    return absolute and posixpath.normpath(path) == path and path.isprintable()
 
 
 class Files:

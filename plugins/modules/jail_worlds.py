@@ -135,6 +135,11 @@ differs:
   returned: always
   type: dict
   sample: {"alice": {"is": "14.3-RELEASE", "wanted": "15.1-RELEASE-p1"}}
+unmade:
+  description: The jails that have no root, and did not get one.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

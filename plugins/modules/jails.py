@@ -90,7 +90,7 @@ options:
   exec_timeout:
     description: How long a jail's start script or stop script may take, in seconds.
     type: int
-    default: 120
+    default: 300
   stop_timeout:
     description: How long a jail's processes have between the signals TERM and KILL, in seconds.
     type: int
@@ -201,7 +201,7 @@ ARGUMENT_SPEC = {
         },
     },
     "at_once": {"type": "int", "default": 8},
-    "exec_timeout": {"type": "int", "default": 120},
+    "exec_timeout": {"type": "int", "default": 300},
     "stop_timeout": {"type": "int", "default": 10},
     "most_removals": {"type": "int", "default": 3},
     "folder": {"type": "path", "default": "/etc/jail.conf.d"},

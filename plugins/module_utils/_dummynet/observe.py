@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed
+from ansible_collections.jailisp.vps.plugins.module_utils._command import NO_PROGRAM, Command, CommandFailed
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.parse import Shown, parse_pipes, parse_queues
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.plan import Actual, plan
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
-
-# How dnctl says that dummynet is not loaded; then there is no pipe.
-NOT_LOADED = "Protocol not available"
 
 
 class Dummynet:
@@ -45,9 +42,8 @@ class Dummynet:
 
 
 def _show(host: Host, kind: str) -> str:
+    """Return what is shown; where dummynet is not loaded that is nothing, and what configures pipes will say so."""
     done = host.runner.run(Command(("dnctl", kind, "show")))
-    if done.rc == 0:
-        return done.out
-    if NOT_LOADED in done.err:
-        return ""
-    raise CommandFailed(done)
+    if done.rc == NO_PROGRAM:
+        raise CommandFailed(done)
+    return done.out

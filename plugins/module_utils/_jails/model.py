@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import ipaddress
-import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
 
 # A name is also an rctl subject, a pf tag, a dataset and a file; all digits would mean a jail's number.
@@ -113,7 +113,7 @@ def _matches(pattern: re.Pattern[str], value: str, name: str, key: str, form: st
 
 
 def _path(name: str, path: str) -> str:
-    if not path.startswith("/") or posixpath.normpath(path) != path or path == "/" or not path.isprintable():
+    if not is_plain(path):
         raise InvalidDesired(f"jails: {name}: path: {path!r} is not an absolute, plain path below /")
     if len(path) > LONGEST_PATH:
         raise InvalidDesired(f"jails: {name}: path: longer than jail(8)'s {LONGEST_PATH} characters")

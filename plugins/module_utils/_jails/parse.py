@@ -16,6 +16,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseErro
 ALLOW_OID = "security.jail.param.allow."
 INTERFACE = re.compile(r"(?P<name>\S+): flags=")
 ADDRESS = re.compile(r"\s+inet6? (?P<address>[0-9a-f.:]+)")
+CONFIGURED = re.compile(r"\|(?P<address>[0-9a-f.:]+)/")
 
 Parameters = dict[str, t.Any]
 
@@ -48,6 +49,12 @@ def parse_interfaces(text: str) -> dict[str, set[str]]:
         elif match := ADDRESS.match(line):
             current.add(match["address"])
     return interfaces
+
+
+def parse_file(text: str) -> list[str]:
+    """Return the addresses in a jail's file that we wrote."""
+    lines = [line for line in text.splitlines() if line.startswith(("  ip4.addr = ", "  ip6.addr = "))]
+    return [address for line in lines for address in CONFIGURED.findall(line)]
 
 
 def parse_mounts(text: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_file
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import (
     HEADER,
     argument,
@@ -68,15 +69,18 @@ class Decision:
 
 
 def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
-    """Return the steps: stop, then files, then live changes, then start. Later attempts stop by force."""
+    """Return the steps: stop, live changes, files, start. Later attempts stop by force.
+
+    A jail's old file stays until its live changes are done: it tells which addresses are still to be given up.
+    """
     refused = tuple(_foreign(wish, actual))
     refused_names = {name for name, reason in refused}
     decisions = [_decide(wish, actual, jail) for name, jail in wish.jails.items() if name not in refused_names]
     _few_removals(wish, actual, decisions)
     steps: list[Step] = [
-        *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(actual, decisions)),
-        *[step for decision in decisions for step in _files(wish, actual, decision)],
+        *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(wish, actual, decisions)),
         *[step for decision in decisions for step in _live(wish, actual, decision)],
+        *[step for decision in decisions for step in _files(wish, actual, decision)],
         *[step for decision in decisions if decision.start for step in _stale_mounts(actual, decision.jail.path)],
         *_start(wish, decisions),
     ]
@@ -148,12 +152,16 @@ def _stop(wish: Wish, actual: Actual, decisions: list[Decision]) -> list[Run]:
     return [Run(Command(("jail", "-p", str(wish.at_once), "-f", "-", "-r", *names), stdin), judged=False, serves=names)]
 
 
-def _stop_by_force(actual: Actual, decisions: list[Decision]) -> list[Run]:
+def _stop_by_force(wish: Wish, actual: Actual, decisions: list[Decision]) -> list[Run]:
     """Remove what would not stop: a customer's broken rc.shutdown is no veto. -R undoes neither mounts nor aliases."""
     steps = []
-    for name in (one.jail.name for one in decisions if one.stop):
-        running = actual.running[name]
-        steps += [Run(Command(("jail", "-R", name)), name, judged=False), *_stale_mounts(actual, running["path"], name)]
+    for jail in (one.jail for one in decisions if one.stop):
+        name, running = jail.name, actual.running[jail.name]
+        steps += [
+            Run(Command(("jail", "-R", name)), name, judged=False),
+            *_stale_mounts(actual, running["path"], name),
+            *_unused_aliases(wish, actual, jail),
+        ]
     return steps
 
 
@@ -181,14 +189,27 @@ def _live(wish: Wish, actual: Actual, one: Decision) -> list[Step]:
         return []
     there = actual.interfaces.get(jail.interface, set())
     wanted = [*jail.ip4, *jail.ip6]
-    used = {address for other in wish.jails.values() if other.runs for address in (*other.ip4, *other.ip6)}
-    held = [*running.get("ip4.addr", []), *running.get("ip6.addr", [])]
     modify = [argument(parameter, value) for parameter, value in sorted(one.live.items())]
     return [
         *[_alias(jail.interface, address, name) for address in wanted if address not in there],
         *([Run(Command(("jail", "-m", f"name={name}", *modify)), name)] if modify else []),
-        *[_alias(jail.interface, old, name, "-alias") for old in held if old in there and old not in used],
+        *_unused_aliases(wish, actual, jail),
     ]
+
+
+def _unused_aliases(wish: Wish, actual: Actual, jail: Jail) -> list[Run]:
+    """Give up the addresses that the jail has, or had when its file was written, and that nobody shall have."""
+    there = actual.interfaces.get(jail.interface, set())
+    written = parse_file(actual.files.get(jail.name, "")) if actual.ours(jail.name) else []
+    had = dict.fromkeys([*_addresses(actual.running.get(jail.name, {})), *written])
+    used = {address for other in wish.jails.values() if other.runs for address in (*other.ip4, *other.ip6)}
+    for name, parameters in actual.running.items():
+        used.update(_addresses(parameters) if name not in wish.jails else ())
+    return [_alias(jail.interface, old, jail.name, "-alias") for old in had if old in there and old not in used]
+
+
+def _addresses(parameters: Parameters) -> list[str]:
+    return [*parameters.get("ip4.addr", []), *parameters.get("ip6.addr", [])]
 
 
 def _alias(interface: str, address: str, name: str, verb: str = "alias") -> Run:

@@ -23,6 +23,7 @@ TABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,30}")
 # `dnpipe 1`, `dnpipe (1, 2)` and the same with dnqueue; pfctl -n accepts numbers that no pipe can have.
 SHAPING = re.compile(r"\bdn(?:pipe|queue)\s*\(?\s*(\d+)(?:\s*,\s*(\d+))?")
 LAST_PIPE = 65535
+JAIL = re.compile(r"[A-Za-z0-9_.-]*")
 LABEL = re.compile(r'\blabel\s+"([^"]*)"')
 TAG = re.compile(r'\b(?:tag|tagged)\s+"?([^"\s]+)')
 LONGEST_NAME = 63
@@ -77,6 +78,8 @@ def kind(text: str) -> str:
 
 def _rule(place: int, record: t.Mapping[str, t.Any]) -> Rule:
     text, jail = record["rule"].strip(), record["jail"] or ""
+    if not JAIL.fullmatch(jail):
+        raise InvalidDesired(f"rules[{place}]: jail: {jail!r} is no name; use letters, digits, ., - and _")
     where = f"rules[{place}]" + (f" ({jail})" if jail else "")
     if kind(text) not in TRANSLATION + FILTER:
         raise InvalidDesired(f"{where}: {text!r} does not begin with one of {', '.join(TRANSLATION + FILTER)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, output
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import parse_note
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual, plan
@@ -46,7 +46,7 @@ class PfAnchor:
     def _shown(self, host: Host) -> str:
         anchor = ("-a", self.wish.anchor)
         rules = _show(host, *anchor, "-sn") + _show(host, *anchor, "-sr")
-        tables = [f"<{name}>\n{_table(host, *anchor, '-t', name, '-T', 'show')}" for name in self.wish.tables]
+        tables = [f"<{name}>\n{_show(host, *anchor, '-t', name, '-T', 'show')}" for name in self.wish.tables]
         return rules + "".join(tables)
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
@@ -55,9 +55,5 @@ class PfAnchor:
 
 
 def _show(host: Host, *arguments: str) -> str:
-    return output(host.runner, "pfctl", *arguments)
-
-
-def _table(host: Host, *arguments: str) -> str:
-    """Return a table's addresses; a table that does not exist (pfctl fails) has none."""
+    """Return what pfctl shows. Of an anchor or table that does not exist that is nothing, whatever its exit status."""
     return host.runner.run(Command(("pfctl", *arguments))).out

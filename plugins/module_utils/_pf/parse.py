@@ -18,9 +18,9 @@ OWNER = re.compile(r"(?P<rule>.*\S) # (?P<jail>\S+)")
 
 @dataclass(frozen=True)
 class Note:
-    """What a finished load left: the SHA-256 of the anchor's file, and the rules as pf showed them after it."""
+    """What a finished load left: the anchor's file that was loaded, and the rules as pf showed them after it."""
 
-    sha256: str
+    file: str
     shown: str
 
 
@@ -28,9 +28,10 @@ def parse_note(text: str | None) -> Note | None:
     """Return the note; None if there is none or it is not whole, which only costs one load more."""
     try:
         found = json.loads(text or "")
-        return Note(found["sha256"], found["shown"])
+        file, shown = found["file"], found["shown"]
     except (ValueError, KeyError, TypeError):
         return None
+    return Note(file, shown) if isinstance(file, str) and isinstance(shown, str) else None
 
 
 def parse_file(text: str) -> list[Rule]:
@@ -62,7 +63,7 @@ def statements(text: str) -> list[Statement]:
     found: list[Statement] = []
     pending: list[str] = []
     first = depth = 0
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text_lines(text)):
         bare = _without_comment(line).strip()
         if not pending:
             first = number
@@ -75,6 +76,12 @@ def statements(text: str) -> list[Statement]:
             found.append(Statement(first, number, words))
         pending, depth = [], 0
     return found
+
+
+def text_lines(text: str) -> list[str]:
+    """Return the lines as pfctl sees them: only a newline ends one, not all that str.splitlines takes for an end."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _without_comment(line: str) -> str:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, parse_file
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import (
-    digest,
     loaded,
     points,
     render_conf,
@@ -93,10 +92,14 @@ def _load(wish: Wish, *, main: bool, reload: bool) -> list[Run]:
 
 
 def _kills(wish: Wish, actual: Actual, load: list[Run]) -> list[Run]:
-    """Kill the states of jails whose rules change: a state keeps the decision that was made when it began."""
-    if not load or actual.file is None:
+    """Kill the states of jails whose rules change: a state keeps the decision that was made when it began.
+
+    What changes is told from the last load that was finished with its kills, wherever a later one was cut off.
+    """
+    before = actual.note.file if actual.note else actual.file
+    if not load or before is None:
         return []
-    old, new = _of_each(parse_file(actual.file)), _of_each(wish.rules)
+    old, new = _of_each(parse_file(before)), _of_each(wish.rules)
     labels = [
         label
         for jail, rules in sorted(old.items())
@@ -147,7 +150,7 @@ def _changes(wish: Wish, actual: Actual, file: str, conf: str, *, called: bool) 
         if before != after
     ]
     note = actual.note
-    if note and note.sha256 == digest(file) and note.shown != actual.shown:
+    if note and note.file == file and note.shown != actual.shown:
         changes.append(Change(f"rules in force in anchor {wish.anchor}", actual.shown, note.shown))
     if not called and actual.conf == conf:
         lines = "".join(f"{line}\n" for part in points(wish) for line in part if not line.startswith("load"))

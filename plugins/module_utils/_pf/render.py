@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import FILTER, Rule, Wish
-from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, Statement, statements
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, Statement, statements, text_lines
 
 HEADER = "# jailisp.vps: written by Ansible from the inventory; changes here are lost.\n"
 FRESH = "# Made by jailisp.vps since there was none. Yours to edit: only the lines that name its anchor are kept up.\n"
@@ -29,17 +28,12 @@ def render_file(wish: Wish) -> str:
 
 def render_note(file: str, shown: str) -> str:
     """Return the note of a finished load of ``file`` after which pf showed ``shown``."""
-    return json.dumps({"sha256": digest(file), "shown": shown}) + "\n"
+    return json.dumps({"file": file, "shown": shown}) + "\n"
 
 
 def loaded(note: Note | None, file: str, shown: str) -> bool:
     """Whether the note says that this file was loaded and pf still shows what it showed then."""
-    return note is not None and note.sha256 == digest(file) and note.shown == shown
-
-
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return note == Note(file, shown)
 
 
 def points(wish: Wish) -> tuple[list[str], list[str]]:
@@ -55,7 +49,7 @@ def render_conf(wish: Wish, text: str | None) -> str:
     Translation anchors go behind the administrator's own translation rules (the first match wins, so his do), and the
     filter anchor to the end (the last match wins, so what we say about jails holds; what he calls quick stays his).
     """
-    lines = (FRESH if text is None else text).splitlines()
+    lines = text_lines(FRESH if text is None else text)
     found = statements(text or "")
     there = {statement.words for statement in found}
     translation, rest = ([line for line in part if line not in there] for part in points(wish))

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
 
 WORD = re.compile(r"[A-Za-z0-9_.]+")
@@ -57,7 +57,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
 
 
 def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:
-    if not path.startswith("/") or posixpath.normpath(path) != path:
+    if not is_plain(path):
         raise InvalidDesired(f"files: {path!r}: path: not an absolute, plain path")
     try:
         mode = int(record["mode"], 8)

@@ -13,6 +13,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -102,6 +104,8 @@ def _release(name: str, record: t.Any) -> Release:
 
 def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World:
     name, release = record["name"], record["release"]
+    if not NAME.fullmatch(name):
+        raise InvalidDesired(f"worlds: {name!r}: name: no jail can have it; see the module jails for what it takes")
     if release not in releases:
         known = ", ".join(sorted(releases)) or "none is given"
         raise InvalidDesired(f"worlds: {name}: release: {release} is not among releases ({known}); add it there")
@@ -111,10 +115,13 @@ def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World
 def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:
     if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path:
         raise InvalidDesired(f"files: {path!r}: not a plain path relative to the root")
-    return Seed(path, record["content"], int(record["mode"], 8))
+    try:
+        return Seed(path, record["content"], int(record["mode"], 8))
+    except ValueError as error:
+        raise InvalidDesired(f"files: {path}: mode: {record['mode']!r} is not octal; write it as '0644'") from error
 
 
 def _plain(what: str, name: str, key: str, path: str) -> str:
-    if not path.startswith("/") or posixpath.normpath(path) != path or path == "/" or not path.isprintable():
+    if not is_plain(path):
         raise InvalidDesired(f"{what}: {name}: {key}: {path!r} is not an absolute, plain path below /")
     return path

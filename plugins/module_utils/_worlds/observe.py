@@ -60,8 +60,7 @@ class Worlds:
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""
-        del attempt
-        return plan(self.wish, actual)
+        return plan(self.wish, actual, attempt)
 
 
 def root(files: Files, path: str) -> Root:

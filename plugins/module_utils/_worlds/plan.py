@@ -61,11 +61,11 @@ def staging(path: str) -> str:
     return f"{posixpath.dirname(path)}/.{posixpath.basename(path)}.new"
 
 
-def plan(wish: Wish, actual: Actual) -> Plan:
+def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     """Return the steps: releases that clones need, then all fresh roots side by side."""
-    refused = tuple(_refused(wish, actual))
-    names = {name for name, reason in refused}
-    new = [world for name, world in wish.worlds.items() if name not in names and _is_new(wish, actual, world)]
+    bad = dict(_bad_releases(wish, actual))
+    waiting = [world for world in wish.worlds.values() if _is_new(wish, actual, world)]
+    new = [world for world in waiting if world.release.name not in bad]
     steps: tuple[Step | Branches, ...]
     if wish.dataset is None:
         steps = _side_by_side([_fill(wish, actual, world) for world in new], new, wish)
@@ -78,8 +78,11 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     return Plan(
         steps=steps,
         changes=tuple(Change(f"world {world.path}", None, f"{world.release.name}\n") for world in new),
-        refused=refused,
-        notes={"differs": dict(_differs(wish, actual))},
+        refused=(*bad.items(), *_refused(wish, actual)),
+        notes={
+            "differs": dict(_differs(wish, actual)),
+            "unmade": [world.name for world in waiting if attempt > 1 or world not in new],
+        },
     )
 
 
@@ -87,30 +90,34 @@ def _is_new(wish: Wish, actual: Actual, world: World) -> bool:
     return fresh(world, actual.roots, actual.datasets, wish)
 
 
+def _bad_releases(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
+    """Tell, once for each release that fresh roots need, what is wrong with its archive."""
+    for archive, digest in actual.digests.items():
+        waiting = [
+            world for world in wish.worlds.values() if world.release.archive == archive and _is_new(wish, actual, world)
+        ]
+        for release in sorted({world.release for world in waiting}, key=lambda release: release.name):
+            names = ", ".join(world.name for world in waiting if world.release == release)
+            if digest is None:
+                yield release.name, f"there is no archive {archive} on this host; put it there (needed by {names})"
+            elif digest != release.sha256:
+                yield (
+                    release.name,
+                    f"{archive} has the SHA-256 {digest}, not {release.sha256} as given; it is damaged, incomplete or "
+                    f"another file: fetch it again (needed by {names})",
+                )
+
+
 def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
     for name, world in wish.worlds.items():
         root = actual.roots[name]
-        if _is_new(wish, actual, world):
-            reason = _bad_archive(world.release, actual.digests.get(world.release.archive))
-        elif root.kind == "other":
-            reason = f"{world.path} is not a folder; a jail's root must be one"
-        elif root.version is None and _mounted(wish, actual, name):
-            reason = f"{world.path} holds something else than a world (no release in bin/freebsd-version); move it away"
-        else:
-            reason = ""
-        if reason:
-            yield name, reason
-
-
-def _bad_archive(release: Release, digest: str | None) -> str:
-    if digest is None:
-        return f"release {release.name}: there is no archive {release.archive} on this host; put it there"
-    if digest != release.sha256:
-        return (
-            f"release {release.name}: {release.archive} has the SHA-256 {digest}, not {release.sha256} as given; "
-            "it is damaged, incomplete or another file: fetch it again"
-        )
-    return ""
+        if root.kind == "other":
+            yield name, f"{world.path} is not a folder; a jail's root must be one"
+        elif root.version is None and not _is_new(wish, actual, world) and _mounted(wish, actual, name):
+            yield (
+                name,
+                f"{world.path} holds something else than a world (bin/freebsd-version names none); move it away",
+            )
 
 
 def _differs(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, dict[str, str]]]:
