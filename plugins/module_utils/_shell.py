@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import typing as t
@@ -144,8 +145,8 @@ def _apply(plan: Plan, host: Host, outcome: Outcome) -> Trouble:
     for step in (*plan.steps, *plan.quiet):
         if isinstance(step, Branches):
             pairs = list(zip(step.branches, step.undo, strict=True))
-            at_once(lambda pair: _branch(pair, host, trouble), pairs, step.at_once)
-            outcome.changed = True
+            begun = at_once(lambda pair: _branch(pair, host, trouble), pairs, step.at_once)
+            outcome.changed = outcome.changed or any(begun)
         elif step.subject and step.subject in {subject for subject, reason in trouble.errors}:
             continue
         else:
@@ -171,11 +172,14 @@ def _attempt(step: Step, host: Host, trouble: Trouble) -> bool:
     return True
 
 
-def _branch(pair: tuple[tuple[Step, ...], tuple[Step, ...]], host: Host, trouble: Trouble) -> None:
+def _branch(pair: tuple[tuple[Step, ...], tuple[Step, ...]], host: Host, trouble: Trouble) -> bool:
+    """Do the steps of a branch up to the first that fails; return whether any was done."""
     steps, undo = pair
-    if not all(_attempt(step, host, trouble) for step in steps):
+    done = list(itertools.takewhile(lambda step: _attempt(step, host, trouble), steps))
+    if len(done) < len(steps):
         for step in undo:
             _attempt(step, host, Trouble())
+    return bool(done)
 
 
 def _judge(plan: Plan, trouble: Trouble, outcome: Outcome) -> None:

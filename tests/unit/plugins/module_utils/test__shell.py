@@ -221,6 +221,14 @@ def test_a_branch_that_fails_is_undone_and_no_other() -> None:
     assert sorted(shelf.tried) == sorted({f"put {thing}" for thing in wish} - {"put bob3"} | {"clear -bob"})
 
 
+def test_branches_that_all_fail_at_once_are_no_change() -> None:
+    def branch(_shelf: Shelf, steps: list[Step]) -> Plan:
+        return Plan((Branches((tuple(steps),), ((),), 1),) if steps else ())
+
+    outcome = run(Shelf({"a": "alice"}, {"put a": FAILED}, plans=branch))
+    assert (outcome.changed, outcome.errors) == (False, [("alice", SAID)])
+
+
 def test_the_result_holds_a_diff_of_what_differs() -> None:
     outcome = Outcome(changes=[Change("/a", None, "new\n"), Change("jail b", {"x": "1"}, None)])
     assert outcome.result()["diff"] == [
