@@ -10,4 +10,4 @@ from testinfra.host import Host
 def site(host: Host) -> Site:
     """Return the host as the inventory has it; where only one was found, it may be reached by any name."""
     names = list(found_hosts())
-    return read_site(names[0] if len(names) == 1 else host.backend.host.name)
+    return read_site(names[0] if len(names) == 1 else host.backend.get_hostname())

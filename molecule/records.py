@@ -15,12 +15,16 @@ BITS = {"Kbit/s": 10**3, "Mbit/s": 10**6}
 
 def read(*names: str) -> dict[str, Any]:
     """Return what a YAML file of the inventory says."""
-    return yaml.safe_load(INVENTORY.joinpath(*names).with_suffix(".yml").read_text())
+    said: dict[str, Any] = yaml.safe_load(INVENTORY.joinpath(*names).with_suffix(".yml").read_text())
+    return said
 
 
 def found_hosts() -> dict[str, dict[str, str]]:
     """Return what was found out about the hosts that are jail hosts now."""
-    return json.loads(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "found.json").read_text())
+    found: dict[str, dict[str, str]] = json.loads(
+        Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "found.json").read_text()
+    )
+    return found
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,15 @@ class Jail:
 
     @property
     def address(self) -> str:
-        return self.record["address"]
+        return str(self.record["address"])
 
     @property
     def hostname(self) -> str:
-        return self.record.get("hostname", self.name)
+        return str(self.record.get("hostname", self.name))
 
     @property
     def runs(self) -> bool:
-        return self.record.get("state", "running") == "running"
+        return bool(self.record.get("state", "running") == "running")
 
     @property
     def root(self) -> str:

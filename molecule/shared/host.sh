@@ -6,7 +6,7 @@
 #   host.sh prepare DISK                note what is there, add what is somebody else's, and a pool if there is a disk
 #   host.sh discover BASE               outside interface, its address, and the archive's SHA-256, as JSON
 #   host.sh drift HOST PIPE ADDRESS     change a part of everything; PIPE and ADDRESS are those of the jail web-HOST
-#   host.sh clean DISK                  leave the host as it was before prepare
+#   host.sh clean DISK                  after it and a reboot, the host is as it was before prepare
 set -eu
 
 kept=$(dirname "$0")
@@ -16,7 +16,8 @@ pool=molecule
 folders="/boot/loader.conf.d /etc/jail.conf.d /etc/pf.anchors /etc/rc.conf.d /etc/zfs"
 files="/etc/dnctl.conf /etc/jail.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/sysctl.conf.local"
 
-list() {
+list() (
+	set +e
 	kldstat | awk '{ print "module", $5 }' | sort
 	find /etc /boot/loader.conf.d ! -type d ! -path /etc/zfs/zpool.cache -exec stat -f '%N %Sp %Su:%Sg' {} + | sort
 	find /etc /boot/loader.conf.d -type f ! -path /etc/zfs/zpool.cache -exec sha256 -r {} + | sort -k 2
@@ -31,7 +32,7 @@ list() {
 	kldstat -q -m dummynet && dnctl pipe show
 	kldstat -q -m zfs && zpool list -H -o name
 	true
-} 2>/dev/null
+) 2>/dev/null
 
 prepare() {
 	if [ -e /usr/local/jails ] || jls name | grep -q .; then
@@ -103,6 +104,7 @@ drift() {
 	ifconfig lo1 inet "$address" -alias
 }
 
+# Rules, pipes, interfaces, values and modules are left to the reboot, which is safer than to unload modules.
 clean() {
 	set +e
 	jls name path | while read -r name path; do
@@ -116,7 +118,7 @@ clean() {
 		esac
 	done
 	if [ -n "$1" ] && kldstat -q -m zfs && zpool list $pool > /dev/null 2>&1; then
-		zpool destroy $pool
+		zpool destroy -f $pool
 		zpool labelclear -f "/dev/$1"
 	fi
 	if [ -d /usr/local/jails ]; then
@@ -124,11 +126,6 @@ clean() {
 		rm -rf /usr/local/jails
 	fi
 	rm -rf /var/db/jailisp /var/log/jail_*-h[12]_console.log
-	clean_files
-	clean_kernel
-}
-
-clean_files() {
 	find $folders ! -type d | while read -r path; do
 		[ -e "$kept$path" ] || rm "$path"
 	done
@@ -141,29 +138,6 @@ clean_files() {
 	for path in boot etc; do
 		[ ! -d "$kept/$path" ] || tar -cf - -C "$kept" "$path" | tar -xpf - -C /
 	done
-}
-
-clean_kernel() {
-	if kldstat -q -m pf; then
-		pfctl -d
-		pfctl -a jailisp -F all
-		pfctl -a theirs -F all
-		pfctl -F all
-		grep -q '^Status: Enabled' "$kept/found" && pfctl -e -f /etc/pf.conf
-	fi
-	dnctl pipe show | sed -n 's/^\(0*5\|[1-5][0-9][0-9][0-9][0-9]\): .*/\1/p' | while read -r number; do
-		dnctl pipe delete "$number"
-	done
-	for interface in lo1 lo9; do
-		ifconfig "$interface" destroy
-	done
-	sed -n 's/^\(security\.bsd\.[a-z_]*\): \(.*\)/\1 \2/p' "$kept/found" | while read -r name value; do
-		[ "$(sysctl -n "$name")" = "$value" ] || sysctl "$name=$value"
-	done
-	for module in pf dummynet zfs; do
-		grep -q "^module $module.ko" "$kept/found" || kldunload "$module"
-	done
-	true
 }
 
 "$@"

@@ -124,13 +124,13 @@ USERLAND_VERSION="{release}"
 
 [ $# -gt 0 ] || set -- -u
 for option in "$@"; do
-	case "$option" in
-	-[kru] | -[kru][kru] | -[kru][kru][kru]) ;;
-	*)
-		echo "usage: freebsd-version [-kru] [-j jail]" >&2
-		exit 1
-		;;
-	esac
+    case "$option" in
+    -[kru] | -[kru][kru] | -[kru][kru][kru]) ;;
+    *)
+        echo "usage: freebsd-version [-kru] [-j jail]" >&2
+        exit 1
+        ;;
+    esac
 done
 case "$*" in *k*) uname -r ;; esac
 case "$*" in *r*) uname -r ;; esac

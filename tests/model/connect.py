@@ -79,7 +79,7 @@ class _Attempt:
         self.evaluator = Evaluator(kernel)
         self.verdicts: list[Verdict] = []
         self.stack = net.stack_of(kernel, jail)
-        self.where = {address: name for name, address, _ in net.addresses(kernel)}
+        self.where = {address: name for name, address, _unused in net.addresses(kernel)}
 
     def finish(self, outcome: Outcome, source: str = "") -> Connection:
         """Return what came of it."""
@@ -96,7 +96,9 @@ class _Attempt:
         """Return the jail whose own stack has the address."""
         stacks = {each["stack"] for each in self.kernel.get("net", {}).get("interfaces", [])} - {None}
         for stack in sorted(stacks):
-            if any(own == address for _, own, _ in net.addresses(self.kernel, stack) if own not in LOOPBACK):
+            if any(
+                own == address for _unused, own, _unused2 in net.addresses(self.kernel, stack) if own not in LOOPBACK
+            ):
                 return str(stack)
         return None
 
@@ -137,7 +139,9 @@ class _Attempt:
             routes = [route for route in net.routes(self.kernel, self.stack) if route["destination"] == "default"]
             towards = str(routes[0]["interface"]) if routes else None
         six = ":" in destination
-        found = [a for name, a, _ in net.addresses(self.kernel, self.stack) if name == towards and (":" in a) == six]
+        found = [
+            a for name, a, _unused in net.addresses(self.kernel, self.stack) if name == towards and (":" in a) == six
+        ]
         return found[0] if found else ""
 
     def _next_port(self) -> int:
@@ -169,7 +173,7 @@ class _Attempt:
 
     def _from_stack(self, packet: Packet) -> tuple[Outcome | None, Packet]:
         """A jail with a stack of its own: its packets come in on the host's side of the link, and may be forwarded."""
-        if any(own == packet.target for _, own, _ in net.addresses(self.kernel, self.stack)):
+        if any(own == packet.target for _unused, own, _unused2 in net.addresses(self.kernel, self.stack)):
             return self._listening(packet), packet
         interface = net.interface_towards(self.kernel, packet.source) or outside_interface(self.kernel)
         verdict = self._pass(packet._replace(direction="in", interface=interface))
@@ -275,7 +279,11 @@ def _host_with(host: Host, address: str) -> Host | None:
             continue
         other = Host(directory)
         with other.kernel() as kernel:
-            cards = [a for name, a, _ in net.addresses(kernel) if net.kind_of(name) != "lo"] if "net" in kernel else []
+            cards = (
+                [a for name, a, _unused in net.addresses(kernel) if net.kind_of(name) != "lo"]
+                if "net" in kernel
+                else []
+            )
         if address in cards:
             return other
     return None

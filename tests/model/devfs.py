@@ -176,7 +176,7 @@ def _mounted(ctx: Context, mount_point: str) -> tuple[State | None, Path]:
 
 
 def _set_ruleset(ctx: Context, mount_point: str, number: str) -> None:
-    found, _ = _mounted(ctx, mount_point)
+    found, _unused = _mounted(ctx, mount_point)
     with ctx.host.kernel() as kernel:
         for each in kernel.get("mount", []):
             if found is not None and each["target"] == found["target"] and each["type"] == "devfs":

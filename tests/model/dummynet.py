@@ -81,7 +81,7 @@ def _run(ctx: Context, program: str, arguments: list[str], *, test: bool) -> int
     except getopt.GetoptError as error:
         ctx.warn(f"illegal option -- {error.opt[:1]}")
         raise _usage(program) from None
-    flags = {letter for letter, _ in pairs}
+    flags = {letter for letter, _unused in pairs}
     if "-h" in flags and program == "dnctl":
         ctx.err.write(HELP)
         return 0

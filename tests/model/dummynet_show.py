@@ -52,7 +52,9 @@ def _scheduler(known: State, number: int, scheduler: State) -> str:
         if flow["sched"] == number and flow["attached"] and int(each) < IDS
     ]
     if children:
-        text += "   Children flowsets: " + "".join(f"{each} " for _, each in sorted(children, reverse=True)) + "\n"
+        text += (
+            "   Children flowsets: " + "".join(f"{each} " for _unused, each in sorted(children, reverse=True)) + "\n"
+        )
     return text
 
 

@@ -100,7 +100,7 @@ def hostname(ctx: Context) -> int:
 
 
 def _print_hostname(ctx: Context, flags: t.Container[str], name: str) -> int:
-    host, _, domain = name.partition(".")
+    host, _unused, domain = name.partition(".")
     ctx.print(host if "s" in flags else domain if "d" in flags else name)
     return 0
 

@@ -189,5 +189,5 @@ def find(name: str) -> Program | None:
     where = PROGRAMS.get(path)
     if where is None:
         return None
-    module, _, function = where.partition(":")
+    module, _unused, function = where.partition(":")
     return t.cast(Program, getattr(importlib.import_module(module), function))

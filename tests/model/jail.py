@@ -364,12 +364,12 @@ class Manager:
 
     def _wait(self) -> tuple[Run, int, str] | None:
         """Wait for a command; one that takes too long counts as ended, None if nothing came of it."""
-        deadlines = [deadline for _, _, deadline in self.running.values() if deadline is not None]
+        deadlines = [deadline for _unused, _unused2, deadline in self.running.values() if deadline is not None]
         left = max(min(deadlines) - time.monotonic(), 0) if deadlines else None
         try:
             return self.finished.get(timeout=left)
         except queue.Empty:
-            for number, (run, _, deadline) in self.running.items():
+            for number, (run, _unused, deadline) in self.running.items():
                 if deadline is not None and deadline <= time.monotonic():
                     return run, number, MAGIC_TIMEOUT
         return None
@@ -378,7 +378,7 @@ class Manager:
         if number not in self.running:
             # It was given up before.
             return
-        _, command, _ = self.running.pop(number)
+        _unused, command, _unused2 = self.running.pop(number)
         if self.held:
             self._begin(*self.held.popleft())
         if problem == MAGIC_TIMEOUT:
@@ -399,7 +399,7 @@ class Manager:
         threading.Thread(target=lambda: self.finished.put((run, number, self._work(command))), daemon=True).start()
 
     def _busy(self) -> int:
-        return sum(command.counts for _, command, _ in self.running.values())
+        return sum(command.counts for _unused, command, _unused2 in self.running.values())
 
     @staticmethod
     def _work(command: Command) -> str:
@@ -714,7 +714,7 @@ class Manager:
         if seconds == 0:
             return True
         with self.ctx.host.kernel() as kernel:
-            numbers = [number for number, _ in task.of_jail(kernel, run.jid)]
+            numbers = [number for number, _unused in task.of_jail(kernel, run.jid)]
             for number in numbers:
                 task.kill(kernel, number)
             left = task.of_jail(kernel, run.jid)
@@ -937,7 +937,7 @@ def _kernel_text(parameter: Parameter) -> str | None:
 
 def _ifconfig(step: str, item: str, *, down: bool) -> list[str]:
     """Return the command that adds or removes an address: ``INTERFACE|ADDRESS[/MASK] [more words]``."""
-    interface, _, rest = item.partition("|")
+    interface, _unused, rest = item.partition("|")
     address, *extra = rest.split(" ")
     family = "inet" if step == "ip4.addr" else "inet6"
     host, slash, mask = address.partition("/")

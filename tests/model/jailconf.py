@@ -184,9 +184,8 @@ def tokens(text: str, name: str) -> t.Iterator[Token]:
             word = _word(text, at)
             if word is None:
                 raise Broken(_unfinished(text, at, name, line))
-            pieces, end, parts = word
-            yield Token("word", pieces, text[at:end], line, parts)
-            at = end
+            yield Token("word", word[0], text[at : word[1]], line, word[2])
+            at = word[1]
     yield Token("end", [], "", text.count("\n") + 1)
 
 
@@ -289,9 +288,9 @@ class Reader:
         if parameter.name != ".include":
             raise Broken(f"{place.name} line {line}: unknown directive '{parameter.name}'")
         for value in parameter.pieces:
-            if any(is_variable for is_variable, _ in value):
+            if any(is_variable for is_variable, _unused in value):
                 raise Broken(f"{place.name} line {line}: variables not permitted in '.include' filename")
-            self._include("".join(text for _, text in value), place, line)
+            self._include("".join(text for _unused, text in value), place, line)
         return True
 
     def _include(self, pattern: str, place: Place, line: int) -> None:

@@ -143,7 +143,7 @@ def variables() -> t.Iterator[Variable]:
         if line == "<jail parameters>":
             yield from (Variable(f"security.jail.param.{name}", str(size), "-") for name, size in prison.sysctl_names())
             continue
-        name, _, first = line.partition(":")
+        name, _unused, first = line.partition(":")
         kind = name[0] if name[0] in "-*" else ""
         yield Variable(name.lstrip("-*"), first.lstrip(" "), kind)
 

@@ -78,7 +78,7 @@ def install_programs(host: Host, release: str) -> None:
     for program in PROGRAMS.keys() - BOUND:
         path = host.root / program.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        first, _, rest = STUB.partition("\n")
+        first, _unused, rest = STUB.partition("\n")
         path.write_text(f"{first}\n{version}{rest}" if program == "/bin/freebsd-version" else STUB)
         path.chmod(0o755)
 

@@ -284,7 +284,7 @@ def _write(file: Path, head: State, data: bytes, size: int) -> None:
 
 def mount_image(host: Host, device: str, point: str, words: list[str]) -> None:
     """Mount the UFS of a device; raises OSError."""
-    file, _ = _store(host, device)
+    file, _unused = _store(host, device)
     head = _head(file)
     if head is None:
         raise fail(errno.EINVAL, device)
@@ -418,11 +418,11 @@ def _grow_mounted(host: Host, device: str, sectors: int) -> None:
 
 def fstyp(ctx: Context) -> int:
     """fstyp(8)."""
-    _, words = options(ctx, "lsu", FSTYP)
+    _unused, words = options(ctx, "lsu", FSTYP)
     if len(words) != 1:
         usage(ctx, FSTYP)
     try:
-        file, _ = _store(ctx.host, words[0])
+        file, _kind = _store(ctx.host, words[0])
     except OSError as error:
         raise Exit(1, f"{words[0]}: {reason(error)}") from None
     with ctx.host.disk() as disk:
@@ -440,7 +440,7 @@ def fsck(ctx: Context) -> int:
         usage(ctx, FSCK)
     for word in words:
         try:
-            file, _ = _store(ctx.host, word)
+            file, _unused = _store(ctx.host, word)
         except OSError as error:
             ctx.print(f"Can't stat {word}: {reason(error)}")
             return FSCK_FAILED

@@ -108,7 +108,7 @@ def showmount(ctx: Context) -> int:
         return 1
     host = operands[0] if operands else "localhost"
     with ctx.host.kernel() as kernel:
-        running = any(entry["comm"] == "mountd" for _, entry in task.of_jail(kernel, 0))
+        running = any(entry["comm"] == "mountd" for _unused, entry in task.of_jail(kernel, 0))
         found = exports(kernel) if running else []
         names = {"localhost", "127.0.0.1", str(kernel.get("hostname", ""))}
     if host not in names:

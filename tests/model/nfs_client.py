@@ -71,6 +71,6 @@ def _exports(host: Host, path: str) -> bool:
     from model import nfs, task  # noqa: PLC0415
 
     with host.kernel() as kernel:
-        running = any(entry["comm"] == "nfsd" for _, entry in task.of_jail(kernel, 0))
+        running = any(entry["comm"] == "nfsd" for _unused, entry in task.of_jail(kernel, 0))
         known = [each[0] for each in nfs.exports(kernel)]
     return running and path.rstrip("/") in known and host.path(path).is_dir()

@@ -49,7 +49,7 @@ def _collect(files: Files, path: Path, name: str, into: tuple[list[list[t.Any]],
 
 def unpack(files: Files, data: bytes, folder: Path) -> None:
     """Make the folder (it must not exist) with the content that :func:`pack` returned."""
-    head, _, rest = data.partition(b"\n")
+    head, _unused, rest = data.partition(b"\n")
     length = int(head)
     entries = json.loads(rest[:length])
     place = length

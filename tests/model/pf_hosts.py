@@ -161,7 +161,7 @@ def table_holds(address: Address, entries: t.Iterable[str]) -> bool:
 
 def dynamic(text: str, interfaces: Interfaces) -> list[str]:
     """Return the addresses that ``(vtnet0:0)`` or ``(vtnet0:network)/24`` stands for now."""
-    inside, _, mask = text[1:].partition(")")
+    inside, _unused, mask = text[1:].partition(")")
     bits = int(mask[1:]) if mask.startswith("/") else None
     return [each.text for each in _of_interface(inside, bits, interfaces)]
 

@@ -157,7 +157,7 @@ class Parser(Reader):
     # Anchors ------------------------------------------------------------------------------------------------------
 
     def _anchor(self) -> None:
-        rules, _ = pf_filter.anchor_rule(self)
+        rules, _unused = pf_filter.anchor_rule(self)
         if self.accept("{"):
             self.in_order("filtering")
             name = rules[0]["anchor"] if rules else ""
@@ -309,11 +309,11 @@ class Parser(Reader):
             self.config.skip = []
             self._say("set skip on none")
             return
-        self._say("set skip on { " + " ".join(name for name, _ in names) + " }")
-        if any(negated for _, negated in names):
+        self._say("set skip on { " + " ".join(name for name, _unused in names) + " }")
+        if any(negated for _unused, negated in names):
             self.complain("skip on ! <interface> is not supported")
             raise self.problem("error setting skip interface(s)")
-        self.config.skip += [name for name, _ in names]
+        self.config.skip += [name for name, _unused in names]
 
     def _set_several(self, what: str, one: t.Callable[[], tuple[str, int]]) -> None:
         pairs = self.one_or_list(one)

@@ -101,7 +101,7 @@ def _address(text: str, numbers: bool) -> str:
     if numbers and text.startswith("<"):
         return f"{text[:-1]}:*>"
     if numbers and text.startswith("("):
-        inside, _, mask = text.partition(")")
+        inside, _unused, mask = text.partition(")")
         return f"{inside}:*){mask}"
     return text
 

@@ -169,7 +169,7 @@ def _peer(reader: Reader) -> Peer:
 
 def log_quick(reader: Reader, rule: Rule) -> None:
     """Read what may follow: ``log (...)`` and ``quick``, in any order."""
-    for _ in range(2):
+    for _unused in range(2):
         if "log" not in rule and reader.at("log"):
             log(reader, rule)
         elif "quick" not in rule and reader.accept("quick"):
@@ -229,7 +229,9 @@ def pool(reader: Reader, dport: Port | None, family: str, *, many: bool = True) 
         raise reader.problem("no translation address with matching address family found.")
     if not family and any(node.text[0] not in "<(" for node in hosts):
         raise reader.problem("address family not given and translation address expands to multiple address families")
-    if not all([mask_fits(reader.ctx, node, family) for node in hosts]):
+    # Each address that does not fit is told of, not only the first.
+    fits = [mask_fits(reader.ctx, node, family) for node in hosts]
+    if not all(fits):
         raise Problem
     made: dict[str, t.Any] = {"hosts": [node.text for node in hosts]}
     _set(made, ports=_pool_ports(port, dport))
@@ -275,7 +277,7 @@ def _many(text: str) -> bool:
     if text.startswith("<"):
         return True
     inside = text[1:].partition(")")[0]
-    name, _, modifiers = inside.partition(":")
+    name, _unused, modifiers = inside.partition(":")
     return text.startswith("(") and ("0" not in modifiers.split(":") or not name[-1].isdigit())
 
 

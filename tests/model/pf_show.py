@@ -124,7 +124,7 @@ def _labels(request: Request, pf: State, anchor: str) -> None:
         return
     for rule in pf_kernel.rules(pf, anchor, "filter"):
         if rule.get("labels"):
-            evaluations, packets_in, bytes_in, packets_out, bytes_out, _, created, _ = counts(rule)
+            evaluations, packets_in, bytes_in, packets_out, bytes_out, _unused, created, _unused = counts(rule)
             total = (evaluations, packets_in + packets_out, bytes_in + bytes_out)
             request.ctx.print(*rule["labels"], *total, packets_in, bytes_in, packets_out, bytes_out, created)
         name = rule.get("anchor", "")

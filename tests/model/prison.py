@@ -236,14 +236,14 @@ def value(kernel: State, jail: State, name: str) -> t.Any:
     computed = _COMPUTED.get(name)
     if computed is not None:
         return computed(kernel, jail)
-    head, _, key = name.rpartition(".")
+    head, _unused, key = name.rpartition(".")
     if head in KEYED:
         return dict(_keys(jail["set"].get(head, ""))).get(key, "")
     return PARAMETERS[name].default
 
 
 def _keys(text: str) -> list[tuple[str, str]]:
-    return [(key, words) for key, _, words in (line.partition("=") for line in text.split("\n") if line)]
+    return [(key, words) for key, _unused, words in (line.partition("=") for line in text.split("\n") if line)]
 
 
 def _network(kernel: State, jail: State) -> str:
@@ -264,11 +264,11 @@ def _release(kernel: State, jail: State) -> str:
 
 
 _COMPUTED: dict[str, t.Callable[[State, State], t.Any]] = {
-    "jid": lambda _, jail: jail["jid"],
-    "name": lambda _, jail: jail["name"],
+    "jid": lambda _unused, jail: jail["jid"],
+    "name": lambda _unused, jail: jail["name"],
     "parent": lambda kernel, jail: _parent(kernel, jail["name"]),
     "children.cur": lambda kernel, jail: len(_children(kernel, jail)),
-    "cpuset.id": lambda _, jail: jail["cpuset"],
+    "cpuset.id": lambda _unused, jail: jail["cpuset"],
     "host.hostname": _hostname,
     "osrelease": _release,
     "ip4": _network,
@@ -312,7 +312,7 @@ def _check_name(kernel: State, name: str, jid: int) -> None:
         raise Refused("name cannot be numeric (unless it is the jid)")
     if any(each["name"] == name for each in _table(kernel)["list"]):
         raise Refused(f'jail "{name}" already exists')
-    head, dot, _ = name.rpartition(".")
+    head, dot, _unused = name.rpartition(".")
     if not dot:
         return
     above = next((each for each in _table(kernel)["list"] if each["name"] == head), None)
@@ -352,7 +352,7 @@ def update(kernel: State, jail: State, wanted: t.Mapping[str, t.Any]) -> None:
 
 def _apply(jail: State, wanted: t.Mapping[str, t.Any]) -> None:
     for key, new in wanted.items():
-        head, _, part = key.rpartition(".")
+        head, _unused, part = key.rpartition(".")
         if key in ("jid", "name"):
             continue
         if head in KEYED:
@@ -383,7 +383,7 @@ def _set_key(jail: State, head: str, key: str, new: str | None) -> None:
 def remove(kernel: State, jail: State) -> None:
     """Kill what runs in the jail and in its children, and forget them (jail_remove)."""
     for each in [*_children(kernel, jail), jail]:
-        for number, _ in task.of_jail(kernel, each["jid"]):
+        for number, _unused in task.of_jail(kernel, each["jid"]):
             task.kill(kernel, number, 9)
         _table(kernel)["list"].remove(each)
         _give_back_interfaces(kernel, each)

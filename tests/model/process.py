@@ -260,7 +260,7 @@ def _cpu_list(text: str) -> list[int]:
         return list(range(CPUS))
     found: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
+        first, _unused, last = part.partition("-")
         if not first.isdigit() or not (last or first).isdigit():
             raise Exit(1, "Expecting list of integers")
         found |= set(range(int(first), int(last or first) + 1))
@@ -323,7 +323,7 @@ def sockstat(ctx: Context) -> int:
         rows = []
     if "q" not in flags:
         ctx.out.write("USER COMMAND    PID FD PROTO LOCAL ADDRESS         FOREIGN ADDRESS      \n")
-    for _, address, protocol, port, pid, descriptor, entry in sorted(rows, key=lambda row: -row[4]):
+    for _unused, address, protocol, port, pid, descriptor, entry in sorted(rows, key=lambda row: -row[4]):
         local = f"{address}:{port}"
         words = f"{user_of(entry)} {entry['comm']:<10} {pid:>4} {descriptor:>2} {protocol:<5}"
         ctx.out.write(f"{words} {local:<21} {'*:*':<21}\n")
@@ -343,7 +343,7 @@ def _socket_jails(kernel: State, words: list[str]) -> set[int] | None:
 def _ports(words: list[str]) -> set[int]:
     found: set[int] = set()
     for part in [part for text in words for part in text.split(",")]:
-        first, _, last = part.partition("-")
+        first, _unused, last = part.partition("-")
         if not first.isdigit():
             raise Exit(1, f"illegal port number: {part}")
         found |= set(range(int(first), int(last or first) + 1))

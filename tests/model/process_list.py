@@ -141,11 +141,11 @@ def ps(ctx: Context) -> int:
         return 1
     columns = _columns(ctx, flags)
     rows = _rows(ctx, flags)
-    lines = [[column.value(row) for _, column in columns] for row in rows]
+    lines = [[column.value(row) for _unused, column in columns] for row in rows]
     if style:
         ctx.out.write(_json(columns, lines))
     else:
-        ctx.out.write(_text(columns, lines, headings=any(heading for heading, _ in columns)))
+        ctx.out.write(_text(columns, lines, headings=any(heading for heading, _unused in columns)))
     return int(not lines)
 
 
@@ -223,7 +223,7 @@ def _own(ctx: Context) -> list[Found]:
 
 
 def _text(columns: list[tuple[str, Column]], lines: list[list[str]], *, headings: bool) -> str:
-    table = ([[heading for heading, _ in columns]] if headings else []) + lines
+    table = ([[heading for heading, _unused in columns]] if headings else []) + lines
     widths = [max((len(line[place]) for line in table), default=0) for place in range(len(columns))]
     text = ""
     for line in table:
@@ -240,7 +240,8 @@ def _json(columns: list[tuple[str, Column]], lines: list[list[str]]) -> str:
     objects = [
         "{"
         + ",".join(
-            f"{json.dumps(column.key)}:{json.dumps(word)}" for (_, column), word in zip(columns, line, strict=True)
+            f"{json.dumps(column.key)}:{json.dumps(word)}"
+            for (_unused, column), word in zip(columns, line, strict=True)
         )
         + "}"
         for line in lines

@@ -77,7 +77,7 @@ def _start_all(rc: Rc) -> None:
         rc.say(result.out + result.err)
         return
     for line in rc.silent(JLS, "jid", "name").out.splitlines():
-        jid, _, name = line.partition(" ")
+        jid, _unused, name = line.partition(" ")
         rc.say(f" {name}")
         rc.ctx.path(f"/var/run/jail_{name}.id").write_text(f"{jid}\n")
 

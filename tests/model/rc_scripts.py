@@ -327,7 +327,7 @@ def _devfs(rc: Rc) -> int:
         for line in path.read_text().splitlines() if path.is_file() else []:
             text = line.partition("#")[0].strip()
             if text.startswith("["):
-                name, _, number = text.strip("[]").partition("=")
+                name, _unused, number = text.strip("[]").partition("=")
                 names[name.strip()] = number = number.strip()
                 rc.silent("devfs", "rule", "-s", number, "delset")
             elif text and number:

@@ -143,7 +143,7 @@ class Script(t.NamedTuple):
 @functools.cache
 def scripts() -> tuple[Script, ...]:
     """Return the scripts that run at boot, in their order."""
-    return tuple(Script(name, variable.partition("=")[0]) for name, _, variable in _entries())
+    return tuple(Script(name, variable.partition("=")[0]) for name, _unused, variable in _entries())
 
 
 @functools.cache
@@ -164,6 +164,8 @@ def _entries() -> list[tuple[str, str, str]]:
 def defaults() -> dict[str, str]:
     """Return what /etc/defaults/rc.conf sets."""
     known = {
-        variable.partition("=")[0]: variable.partition("=")[2] or "NO" for _, _, variable in _entries() if variable
+        variable.partition("=")[0]: variable.partition("=")[2] or "NO"
+        for _unused, _unused, variable in _entries()
+        if variable
     }
     return dict(sorted((known | SETTINGS).items()))

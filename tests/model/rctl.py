@@ -107,8 +107,8 @@ def _expand(ctx: Context, text: str) -> Rule:
     subject, colon, rest = text.partition(":")
     if not colon:
         raise ValueError("missing subject")
-    identity, _, rest = rest.partition(":")
-    resource, _, rest = rest.partition(":")
+    identity, _unused, rest = rest.partition(":")
+    resource, _unused, rest = rest.partition(":")
     match = re.fullmatch(r"([^=/]*)(?:=([^/]*))?(?:/(.*))?", rest)
     action, amount, per = match.groups("") if match else (rest, "", "")
     subject = SHORT.get(subject.lower(), subject.lower())

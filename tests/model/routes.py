@@ -156,7 +156,7 @@ def _connected(kernel: State, stack: str | None, family: str) -> t.Iterator[tupl
 
     loopback = net.find(kernel, "lo0", stack) or {"index": 0}
     for interface in net.interfaces(kernel, stack):
-        for address, prefix, *_ in interface[family]:
+        for address, prefix, *_unused in interface[family]:
             host = prefix == (32 if family == "inet" else 128)
             if not host and interface["kind"] != "lo" and "%" not in address:
                 network = str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
@@ -181,7 +181,7 @@ def _rows(kernel: State, stack: str | None, only: str, *, octets: bool) -> t.Ite
         row |= {"received-packets": 0, "received-errors": 0, "dropped-packets": 0}
         row |= ({"received-bytes": 0} if octets else {}) | {"sent-packets": 0, "send-errors": 0}
         yield row | ({"sent-bytes": 0} if octets else {}) | {"collisions": 0}
-        for address, prefix, *_ in interface["inet"]:
+        for address, prefix, *_unused in interface["inet"]:
             network = str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
             row = {"name": name, "flags": flags, "network": network, "address": address, "received-packets": 0}
             row |= ({"received-bytes": 0} if octets else {}) | {"sent-packets": 0}
@@ -193,7 +193,9 @@ def _interfaces(ctx: Context, rows: t.Iterable[t.Mapping[str, t.Any]], *, octets
     columns += ["send-errors", "sent-bytes", "collisions"]
     titles = ["Ipkts", "Ierrs", "Idrop", "Ibytes", "Opkts", "Oerrs", "Obytes", "Coll"]
     wanted = [pair for pair in zip(columns, titles, strict=True) if octets or not pair[0].endswith("bytes")]
-    heads = " ".join(f"{title:>{5 if title in ('Ierrs', 'Idrop', 'Oerrs', 'Coll') else 8}}" for _, title in wanted)
+    heads = " ".join(
+        f"{title:>{5 if title in ('Ierrs', 'Idrop', 'Oerrs', 'Coll') else 8}}" for _unused, title in wanted
+    )
     ctx.print(f"{'Name':<8} {'Mtu':>5} {'Network':<13} {'Address':<17} {heads}")
     for row in rows:
         cells = " ".join(
@@ -236,4 +238,4 @@ def _answers(kernel: State, stack: str | None, address: str) -> bool:
     if net.interface_towards(kernel, address, stack) is None and not net.routes(kernel, stack):
         return False
     stacks = {each["stack"] for each in kernel["net"]["interfaces"]}
-    return any(own == address for each in stacks for _, own, _ in net.addresses(kernel, each))
+    return any(own == address for each in stacks for _unused, own, _unused2 in net.addresses(kernel, each))

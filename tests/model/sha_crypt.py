@@ -15,7 +15,7 @@ SIZE = 64
 
 def new_salt() -> str:
     """Return a salt of the usual length."""
-    return "".join(secrets.choice(LETTERS) for _ in range(16))
+    return "".join(secrets.choice(LETTERS) for _unused in range(16))
 
 
 def _repeat(digest: bytes, length: int) -> bytes:
@@ -48,7 +48,7 @@ def sha512_crypt(password: str, salt: str) -> str:
 def _encode(digest: bytes) -> str:
     text = []
     first, second, third = 0, 21, 42
-    for _ in range(21):
+    for _unused in range(21):
         text.append(_letters(digest[first] << 16 | digest[second] << 8 | digest[third], 4))
         first, second, third = second + 1, third + 1, first + 1
     return "".join(text) + _letters(digest[63], 2)
@@ -56,7 +56,7 @@ def _encode(digest: bytes) -> str:
 
 def _letters(value: int, count: int) -> str:
     text = ""
-    for _ in range(count):
+    for _unused in range(count):
         text += LETTERS[value & 63]
         value >>= 6
     return text

@@ -370,9 +370,9 @@ class Shell:
                     pattern = "".join(re.sub(r"([*?\[])", r"[\1]", text) if quoted else text for text, quoted in field)
                     names = expand(ctx, pattern if pattern.startswith("/") else f"{ctx.cwd}/{pattern}")
                     strip = 0 if pattern.startswith("/") else len(ctx.cwd.rstrip("/")) + 1
-                    found += [name[strip:] for name in names] or ["".join(text for text, _ in field)]
+                    found += [name[strip:] for name in names] or ["".join(text for text, _unused in field)]
                 else:
-                    found.append("".join(text for text, _ in field))
+                    found.append("".join(text for text, _unused in field))
         return found
 
     def _split(self, word: Word, ctx: Context) -> list[list[tuple[str, bool]]]:

@@ -111,7 +111,7 @@ class Lexer:
         before = self.tokens[-1].operator if self.tokens else ""
         self.tokens.append(Token("", word, start))
         if before in ("<<", "<<-"):
-            plain = "".join(text for _, text, _ in word.pieces)
+            plain = "".join(text for _unused, text, _unused2 in word.pieces)
             self._documents.append((len(self.tokens) - 1, plain, before == "<<-"))
 
     def _read_documents(self) -> None:

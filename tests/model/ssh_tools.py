@@ -152,7 +152,7 @@ def listens_on(ctx: Context) -> list[tuple[str, str, int, int]]:
     found = []
     for number, address in enumerate(addresses, 6):
         protocol = "tcp6" if address.count(":") > 1 else "tcp4"
-        host, _, own = address.partition(":") if protocol == "tcp4" else (address, "", "")
+        host, _unused, own = address.partition(":") if protocol == "tcp4" else (address, "", "")
         found += [(protocol, host, int(own) if own else port, number) for port in ports]
     return found
 

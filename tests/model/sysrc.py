@@ -148,7 +148,7 @@ def _assigns(line: str, name: str) -> bool:
 
 def _replaced(line: str, text: str) -> str:
     """Put a new value into a line, keeping its quotes and what follows the value."""
-    head, _, rest = line.partition("=")
+    head, _unused, rest = line.partition("=")
     quote = rest[:1] if rest[:1] in ('"', "'") else ""
     if quote:
         tail = rest[1:].partition(quote)[2]

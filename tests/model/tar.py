@@ -120,7 +120,7 @@ def tar(ctx: Context) -> int:
         from model import tar_create  # noqa: PLC0415
 
         return tar_create.create(ctx, flags, operands)
-    return Reader(ctx, flags, [word for word, _ in operands]).run()
+    return Reader(ctx, flags, [word for word, _unused in operands]).run()
 
 
 class Parser:
@@ -532,7 +532,7 @@ class Reader:
             self.files.set_flags(path, {FLAG_NAMES[word] for word in text.split(",") if word in FLAG_NAMES})
 
     def _finish(self) -> None:
-        for member, path, _ in reversed(self.later):
+        for member, path, _unused in reversed(self.later):
             with contextlib.suppress(OSError):
                 self._last(member, path)
         self.files.save()

@@ -119,7 +119,7 @@ def etcupdate(ctx: Context) -> int:
     """etcupdate(8): only its status, which lists the files in conflict."""
     words = ctx.arguments
     if words[:1] != ["status"]:
-        _, rest = options(ctx, "npBFNd:rs:t:A:D:I:L:M:m:", ETCUPDATE)
+        _unused, rest = options(ctx, "npBFNd:rs:t:A:D:I:L:M:m:", ETCUPDATE)
         # An update takes no operands; any other command stands first.
         if rest and rest != words:
             ctx.out.write(ETCUPDATE)

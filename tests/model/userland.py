@@ -279,7 +279,7 @@ def rmdir(ctx: Context) -> int:
 def rm(ctx: Context) -> int:
     """rm(1), and unlink(1)."""
     if ctx.argv[0] == "unlink":
-        _, names = options(ctx, "", RM, EX_USAGE)
+        _unused, names = options(ctx, "", RM, EX_USAGE)
         if len(names) != 1:
             usage(ctx, RM, EX_USAGE)
         return Remover(ctx, set()).run(names)
@@ -501,7 +501,7 @@ def _iso_time(text: str) -> int | None:
 def _stamp(text: str) -> int | None:
     import calendar  # noqa: PLC0415
 
-    digits, _, seconds = text.partition(".")
+    digits, _unused, seconds = text.partition(".")
     if not (digits + (seconds or "0")).isdigit() or len(digits) not in (8, 10, 12):
         return None
     now = time.gmtime()
@@ -579,7 +579,7 @@ def chown(ctx: Context) -> int:
     flags, names = options(ctx, "HLPRfhvx", text)
     if len(names) < 2:
         usage(ctx, text)
-    user, _, group = ("", "", names[0]) if group_only else names[0].partition(":")
+    user, _unused, group = ("", "", names[0]) if group_only else names[0].partition(":")
     uid = account_id(ctx, user) if user else -1
     gid = account_id(ctx, group, "group") if group else -1
     if uid is None or gid is None:

@@ -379,7 +379,7 @@ class _Blocks:
             self._run(source)
 
     def _run(self, source: t.BinaryIO) -> None:
-        for _ in range(_number(self.words.get("skip") or self.words.get("iseek", "0"), "skip")):
+        for _unused in range(_number(self.words.get("skip") or self.words.get("iseek", "0"), "skip")):
             source.read(self.block)
         name = self.words.get("of", "")
         if not name:
@@ -455,8 +455,8 @@ def _temporary(ctx: Context, template: str, flags: t.Collection[str]) -> int:
     stem = template.rstrip("X")
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     files = Files(ctx.host)
-    for _ in range(100):
-        name = stem + "".join(secrets.choice(letters) for _ in range(len(template) - len(stem)))
+    for _unused in range(100):
+        name = stem + "".join(secrets.choice(letters) for _unused in range(len(template) - len(stem)))
         path = ctx.path(name)
         try:
             files.check_create(path)

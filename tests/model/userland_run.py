@@ -53,7 +53,7 @@ def env(ctx: Context) -> int:
         environment.pop(name, None)
     words = [*(flags["S"][-1].split() if "S" in flags else []), *words]
     while words and "=" in words[0]:
-        name, _, value = words.pop(0).partition("=")
+        name, _unused, value = words.pop(0).partition("=")
         environment[name] = value
     if not words:
         for name, value in environment.items():
@@ -94,7 +94,7 @@ def _timeout_inside(ctx: Context, words: list[str], seconds: float) -> int:
     class Late(BaseException):
         """Breaks off the command."""
 
-    def late(*_: object) -> None:
+    def late(*_unused: object) -> None:
         raise Late
 
     old = signal.signal(signal.SIGALRM, late)
@@ -241,7 +241,7 @@ def _supervise(ctx: Context, flags: t.Mapping[str, list[str]], words: list[str])
     restart = bool(flags.keys() & {"r", "R"})
     state = {"child": 0, "ending": False}
 
-    def end(number: int, _: object) -> None:
+    def end(number: int, _unused: object) -> None:
         state["ending"] = True
         if state["child"]:
             os.kill(state["child"], number)
@@ -276,7 +276,7 @@ def nice(ctx: Context) -> int:
         if ctx.argv[0] == "nice"
         else "usage: nohup [--] utility [arguments]\n"
     )
-    _, words = options(ctx, "n:" if ctx.argv[0] == "nice" else "", text)
+    _unused, words = options(ctx, "n:" if ctx.argv[0] == "nice" else "", text)
     if not words:
         usage(ctx, text)
     return run_program(ctx, words)

@@ -64,7 +64,7 @@ def here(ctx: Context) -> int:
 
 def sleep(ctx: Context) -> int:
     """sleep(1)."""
-    _, words = options(ctx, "", "usage: sleep number[unit] [...]\n")
+    _unused, words = options(ctx, "", "usage: sleep number[unit] [...]\n")
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     total = 0.0
     for word in words:
@@ -96,11 +96,11 @@ def basename(ctx: Context) -> int:
 
 def dirname(ctx: Context) -> int:
     """dirname(1)."""
-    _, names = options(ctx, "", DIRNAME)
+    _unused, names = options(ctx, "", DIRNAME)
     if not names:
         usage(ctx, DIRNAME)
     for name in names:
-        head, slash, _ = name.rstrip("/").rpartition("/")
+        head, slash, _tail = name.rstrip("/").rpartition("/")
         ctx.print(head.rstrip("/") or ("/" if slash or name.startswith("/") else "."))
     return 0
 
@@ -127,7 +127,7 @@ def which(ctx: Context) -> int:
 def nproc(ctx: Context) -> int:
     """nproc(1)."""
     text = "usage: nproc [--all] [--ignore=count]\n       nproc --help\n       nproc --version\n"
-    flags, _ = long_options(ctx, "", {"all": "", "ignore": ":", "help": "", "version": ""}, text)
+    flags, _unused = long_options(ctx, "", {"all": "", "ignore": ":", "help": "", "version": ""}, text)
     with ctx.host.disk() as disk:
         count = int(disk.get("machine", {}).get("processors", 2))
     ctx.print(max(1, count - int(flags.get("ignore", ["0"])[-1])))
@@ -186,7 +186,7 @@ def id_command(ctx: Context) -> int:
 
 def getent(ctx: Context) -> int:
     """getent(1)."""
-    _, words = options(ctx, "s:", GETENT)
+    _unused, words = options(ctx, "s:", GETENT)
     if not words:
         usage(ctx, GETENT)
     base, *keys = words
@@ -279,7 +279,7 @@ def _digest_sum(ctx: Context, kind: str) -> int:
         for name in names or ["-"]:
             lines = (ctx.stdin.read() if name == "-" else read(ctx, name)).decode().splitlines()
             for line in lines:
-                value, _, file = line.partition(" ")
+                value, _unused, file = line.partition(" ")
                 good = hashlib.new(kind, read(ctx, file[1:])).hexdigest() == value.lower()
                 bad += not good
                 if "status" not in flags and not (good and "quiet" in flags):
@@ -319,7 +319,7 @@ def _posix_crc(data: bytes) -> int:
     value = 0
     for byte in data + bytes(tail):
         value ^= byte << 24
-        for _ in range(8):
+        for _unused in range(8):
             value = (value << 1 ^ 0x04C11DB7 if value & 0x80000000 else value << 1) & 0xFFFFFFFF
     return value ^ 0xFFFFFFFF
 
@@ -392,7 +392,7 @@ def uniq(ctx: Context) -> int:
     fields, chars = int(flags.get("f", ["0"])[-1]), int(flags.get("s", ["0"])[-1])
 
     def key(line: bytes) -> bytes:
-        for _ in range(fields):
+        for _unused in range(fields):
             line = re.sub(rb"^\s*\S+", b"", line)
         return line[chars:].lower() if "i" in flags else line[chars:]
 

@@ -215,7 +215,7 @@ def set_properties(ctx: Context, found: Pools, flags: Found, operands: list[str]
     for name in names:
         found.get(name)
         for setting in settings:
-            prop, _, value = setting.partition("=")
+            prop, _unused, value = setting.partition("=")
             try:
                 _set_one(found, name, SHORT.get(prop, prop), value, mounting="u" not in flags)
             except ZfsError as error:
@@ -416,7 +416,7 @@ def destroy(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> in
         return _destroy_snapshots(ctx, found, flags, name)
     found.get(name)
     below = [each for each in found.tree(name) if each != name]
-    inside = found.snapshots(name) + [each for each in below] + [s for each in below for s in found.snapshots(each)]
+    inside = [*found.snapshots(name), *below, *[s for each in below for s in found.snapshots(each)]]
     if inside and not flags.keys() & {"r", "R"}:
         listed = "\n".join(sorted(inside, key=lambda each: (each.partition("@")[0], "@" in each)))
         raise ZfsError(
@@ -481,7 +481,7 @@ def _check_hold(found: Pools, name: str) -> None:
 
 
 def _destroy_snapshots(ctx: Context, found: Pools, flags: Found, word: str) -> int:
-    base, _, labels = word.partition("@")
+    base, _unused, labels = word.partition("@")
     names = []
     for label in labels.split(","):
         for each in found.tree(base) if "r" in flags else [base]:
@@ -658,7 +658,7 @@ def _each_snapshot(found: Pools, flags: Found, words: list[str], command: str) -
     for word in words:
         if "@" not in word:
             raise misuse(command, f"'{word}' is not a snapshot")
-        base, _, label = word.partition("@")
+        base, _unused, label = word.partition("@")
         chosen = [f"{each}@{label}" for each in found.tree(base)] if "r" in flags else [word]
         chosen = [each for each in chosen if each in found.sets]
         if not chosen:
@@ -701,8 +701,8 @@ def holds(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> int:
     ]
     if not rows:
         return 0
-    wide = max(len(name) for name, _, _ in rows)
-    tags = max(4, *(len(tag) for _, tag, _ in rows))
+    wide = max(len(name) for name, _unused, _unused in rows)
+    tags = max(4, *(len(tag) for _unused, tag, _unused in rows))
     if "H" not in flags:
         ctx.print(f"{'NAME':<{wide}}  {'TAG':<{tags}}  TIMESTAMP")
     for name, tag, when in rows:

@@ -173,7 +173,7 @@ def _json(ctx: Context, found: Pools, command: str, names: list[str], props: lis
         values = {}
         for prop in props:
             value, source = found.value(name, prop)
-            kind, _, place = source.partition(" from ")
+            kind, _unused, place = source.partition(" from ")
             kind = {"-": "NONE"}.get(kind, kind.upper())
             values[prop] = {
                 "value": shown_value(prop, value, exact=exact),
@@ -187,7 +187,7 @@ def _json(ctx: Context, found: Pools, command: str, names: list[str], props: lis
             "properties": values,
         }
         if "@" in name:
-            base, _, label = name.partition("@")
+            base, _unused, label = name.partition("@")
             sets[name] |= {"dataset": base, "snapshot_name": label}
             sets[name]["pool"] = base.partition("/")[0]
     head = {"command": command, "vers_major": 0, "vers_minor": 1}

@@ -71,7 +71,7 @@ def _send(ctx: Context, flags: Found, operands: list[str]) -> int:
 
 
 def _collect(found: Pools, flags: Found, name: str) -> tuple[list[State], list[bytes]]:
-    base, _, label = name.partition("@")
+    base, _unused, label = name.partition("@")
     since = (flags.get("I") or flags.get("i") or [""])[-1]
     entries: list[State] = []
     parts: list[bytes] = []

@@ -124,7 +124,7 @@ def _create(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> in
         )
     props = {}
     for word in flags.get("O", []):
-        prop, _, value = word.partition("=")
+        prop, _unused, value = word.partition("=")
         try:
             props[prop] = checked(prop, value)
         except ZfsError as error:

@@ -51,7 +51,7 @@ class Queue:
         return f"queue {self.number} config pipe {self.pipe} weight {self.weight} queue {self.slots}"
 
 
-Flow = Pipe | Queue
+Flow: t.TypeAlias = "Pipe | Queue"
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ class TestParameters:
         assert (found["name"], found["persist"], found["ip4.addr"]) == ("x", True, ["10.0.0.1"])
 
     def test_sysctl_names(self) -> None:
-        listed = [name for name, _ in prison.sysctl_names()]
+        listed = [name for name, _unused in prison.sysctl_names()]
         assert (listed[0], listed[-1]) == ("sysvshm.", "jid")
         assert "allow.mount." in listed
         assert "ip4.addr" not in listed

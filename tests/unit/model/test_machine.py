@@ -224,7 +224,7 @@ def test_an_address_without_alias_takes_the_place_of_the_first(host: Host) -> No
     for line in ("inet 10.9.0.1/32", "inet 10.9.0.2/32 alias", "inet 10.9.0.3/32"):
         assert rc(host, f"ifconfig lo1 {line}") == 0
     with host.kernel() as kernel:
-        inside = [address for name, address, _ in net.addresses(kernel) if name == "lo1" and "." in address]
+        inside = [address for name, address, _unused in net.addresses(kernel) if name == "lo1" and "." in address]
     assert inside == ["10.9.0.2", "10.9.0.3"]
 
 

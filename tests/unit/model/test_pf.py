@@ -66,7 +66,7 @@ def check(host: Host, text: str, *options: str) -> tuple[int, str, str]:
     ],
 )  # fmt: skip
 def test_canonical_form(host: Host, given: str, printed: str) -> None:
-    code, out, _ = check(host, f"{given}\n")
+    code, out, _unused = check(host, f"{given}\n")
     assert out.rstrip("\n").partition("\nblock drop in quick on ! lo0 inet6")[0] == printed
     assert code == (0 if printed else 1)
 
@@ -95,7 +95,7 @@ def test_canonical_form(host: Host, given: str, printed: str) -> None:
     ],
 )  # fmt: skip
 def test_mistakes(host: Host, given: str, message: str) -> None:
-    code, _, err = check(host, given)
+    code, _unused, err = check(host, given)
     assert err == message
     assert code == (1 if message else 0)
 
@@ -146,7 +146,7 @@ def test_reload_of_the_main_ruleset_keeps_anchors(host: Host) -> None:
 
 def test_inline_anchor(host: Host) -> None:
     text = 'anchor "own" in on vtnet0 {\n\tblock\n\tpass proto tcp to port 22\n}\npass\n'
-    code, out, _ = check(host, text)
+    code, out, _unused = check(host, text)
     assert (code, out) == (
         0,
         'anchor "own" in on vtnet0 all {\n  block drop all\n'
@@ -182,7 +182,7 @@ def test_tables_at_reload(host: Host) -> None:
 
 def test_labels_are_filled_in(host: Host) -> None:
     rule = "pass out on vtnet0 inet proto tcp from 10.0.0.1 to any port 80"
-    code, out, _ = check(host, f'{rule} label "$if:$srcaddr:$dstport:$nr"\n')
+    code, out, _unused = check(host, f'{rule} label "$if:$srcaddr:$dstport:$nr"\n')
     assert code == 0
     assert 'label "vtnet0:10.0.0.1:80:0"' in out
 

@@ -9,12 +9,10 @@ import typing as t
 
 import pytest
 
-from model.host import Host
+from model.host import Host, Result
 
 if t.TYPE_CHECKING:
     from pathlib import Path
-
-    from model.host import Result
 
 
 class Shell:
@@ -110,7 +108,7 @@ def test_a_lock_that_is_held_ends_with_75(sh: Shell) -> None:
 
     with sh.host.path("/tmp/lk").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert sh("lockf -k -t 0 /tmp/lk true") == type(sh("true"))(75, "", "lockf: /tmp/lk: already locked\n")
+        assert sh("lockf -k -t 0 /tmp/lk true") == Result(75, "", "lockf: /tmp/lk: already locked\n")
     assert sh("lockf -k -t 0 /tmp/lk true").rc == 0
 
 

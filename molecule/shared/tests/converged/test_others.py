@@ -19,12 +19,12 @@ def test_all_lines_of_pf_conf_stay_in_their_order(host: Host) -> None:
 
 
 def test_their_rules_are_in_force(host: Host) -> None:
-    assert "port = 6998" in host.check_output("pfctl -sr")
+    assert "port = 6998" in host.check_output("pfctl -P -sr")
     assert "nat on lo9 inet from 10.9.9.0/24 to any -> 127.0.0.1" in host.check_output("pfctl -sn").splitlines()
 
 
 def test_their_anchor_holds_its_rule(host: Host) -> None:
-    assert "port = 6999" in host.check_output("pfctl -a theirs -sr")
+    assert "port = 6999" in host.check_output("pfctl -P -a theirs -sr")
 
 
 def test_their_table_holds_its_addresses(host: Host) -> None:

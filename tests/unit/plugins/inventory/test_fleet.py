@@ -79,7 +79,7 @@ def test_fleet_gives_the_example_in_any_order_of_sources(files: tuple[str, ...])
 
 
 def test_fleet_resolves_a_jail_of_the_example() -> None:
-    (alice, *_) = jails(parse(ROOT / "inventory"), "h1")
+    (alice, *_unused) = jails(parse(ROOT / "inventory"), "h1")
     assert alice == {
         "name": "alice",
         "id": 11,
