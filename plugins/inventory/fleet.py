@@ -67,39 +67,17 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleParserError
-from ansible.inventory.manager import InventoryManager
 from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible.template import Templar
-from ansible.vars.manager import VariableManager
 
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import compile_fleet
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import HOST_KEYS, FleetError, Sources
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import FleetError
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import open_project
 
 if t.TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
     from ansible.inventory.group import Group
     from ansible.inventory.host import Host
+    from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
-
-
-def load_hosts(path: Path, loader: DataLoader) -> InventoryManager:
-    """Return the inventory of the hosts, read by itself: what other inventories say must not change the fleet."""
-    # A folder could hold the file that is being parsed, and would be read for ever.
-    if not path.is_file():
-        raise AnsibleParserError(f"{path.name}: no such file; make it or correct hosts in the fleet's file")
-    return InventoryManager(loader=loader, sources=[str(path)])
-
-
-def host_variables(hosts: InventoryManager, host_group: str, loader: DataLoader) -> dict[str, dict[str, t.Any]]:
-    """Return the variables vps_* of each jail host, templates resolved, with group_vars/ and host_vars/ in effect."""
-    manager = VariableManager(loader=loader, inventory=hosts)
-    result = {}
-    for host in hosts.groups[host_group].get_hosts():
-        variables = manager.get_vars(host=host, include_hostvars=False)
-        templar = Templar(loader=loader, variables=variables)
-        known = {key.name: variables[key.name] for key in HOST_KEYS if key.name in variables}
-        result[host.name] = templar.template(known)
-    return result
 
 
 def add_variables(entity: Group | Host, variables: dict[str, t.Any]) -> None:
@@ -134,19 +112,12 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Give each jail host its list C(jails); raise AnsibleParserError with all errors of the fleet."""
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        sources = Sources(**{name: self.get_option(name) for name in Sources.__dataclass_fields__})
-        base = Path(path).parent
-        hosts = load_hosts(base / sources.hosts, loader)
-        if sources.host_group not in hosts.groups:
-            raise AnsibleParserError(
-                f"{sources.hosts}: has no group {sources.host_group}; add it or correct host_group in the fleet's file"
-            )
         try:
-            jails = compile_fleet(base, sources, host_variables(hosts, sources.host_group, loader))
+            project = open_project(Path(path), loader)
+            jails = project.resolve()
         except FleetError as error:
             raise AnsibleParserError(str(error)) from None
-        add_hosts(inventory, hosts)
+        add_hosts(inventory, project.inventory)
         for name, resolved in jails.items():
             # Not inventory.set_variable: that walks through every value to note its origin, and takes longer than the
             # compiler. What it would add is of no use here: nothing in a record is ever a template.

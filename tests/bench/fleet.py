@@ -76,6 +76,9 @@ def _group() -> dict[str, t.Any]:
     return {
         "ansible_python_interpreter": "/usr/local/bin/python3",
         "vps_interface": "vtnet0",
+        "vps_memory": "64G",
+        "vps_disk": "1T",
+        "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
         "vps_storage": "directory",
         "vps_release": RELEASE,
         "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}},

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import (
     CUSTOMER_KEYS,
+    FLEET_KEYS,
     HOST_KEYS,
     JAIL_KEYS,
     PLAN_KEYS,
@@ -22,7 +23,7 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import (
 )
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "inventory.md"
-TABLES = {"jail": JAIL_KEYS, "plan": PLAN_KEYS, "customer": CUSTOMER_KEYS, "host": HOST_KEYS}
+TABLES = {"jail": JAIL_KEYS, "plan": PLAN_KEYS, "customer": CUSTOMER_KEYS, "host": HOST_KEYS, "fleet": FLEET_KEYS}
 
 FORMS = {
     "size": "size: `512M`, `4G` (powers of 1024)",
@@ -39,7 +40,13 @@ FORMS = {
     "mapping": "mapping of:",
     "mappings": "list of:",
     "mail": "mail address",
-    "texts": "list of texts",
+    "address6": "IPv6 address",
+    "netblock6": "IPv6 network: `2001:db8:1::/64`",
+    "ports": "range of ports: `8000-8999`",
+    "moment": "moment: `2026-11-24T093000Z`",
+    "sshkeys": "list of public ssh keys",
+    "crypt": "hash of a password",
+    "relative": "relative path",
     "text": "text",
     "path": "absolute path",
 }
@@ -79,7 +86,9 @@ def _form(key: Key) -> str:
 def _default(key: Key) -> str:
     if key.default is None:
         return ""
-    shown = {(): "none", "{name}": "its name", True: "`true`", False: "`false`"}
+    if isinstance(key.default, bool):
+        return "`true`" if key.default else "`false`"
+    shown = {(): "none", "{name}": "its name"}
     text = str(key.default).replace("{name}", "NAME")
     return shown.get(key.default, f"`{text}`")
 

@@ -48,7 +48,7 @@ class Checked:
     jails: dict[str, Values]
 
 
-class _Checker:
+class Checker:
     """Checks the values of one record (or of one host: `file` then says which) by a table of keys."""
 
     def __init__(self, file: str, name: str, problems: list[Problem]) -> None:
@@ -71,13 +71,15 @@ class _Checker:
                 self.problem(block.line, path, f"missing; add it ({key.description.rstrip('.')})")
             elif key.default is not None:
                 values[key.name] = self.default(key)
+            elif key.keys and all(part.default is not None for part in key.keys) and key.kind == "mapping":
+                values[key.name] = self.block(Block({}), key.keys)
         self.unknown(block, keys, prefix)
         return values
 
     def default(self, key: Key) -> t.Any:
         """Return the default of a key for this record."""
         if isinstance(key.default, str):
-            return key.default.replace("{name}", self.name)
+            return READERS[key.kind](key.default.replace("{name}", self.name), key)
         return list(key.default) if isinstance(key.default, tuple) else key.default
 
     def unknown(self, block: Block, keys: tuple[Key, ...], prefix: str) -> None:
@@ -144,7 +146,7 @@ def _as_block(value: t.Any) -> t.Any:
 
 def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, problems: list[Problem]) -> Values:
     """Return the converted variables vps_* of a jail host; `variables` are all of its variables, by name."""
-    checker = _Checker(f"{sources.hosts}: {name}", name, problems)
+    checker = Checker(f"{sources.hosts}: {name}", name, problems)
     known = {key.name: _as_block(variables[key.name]) for key in HOST_KEYS if key.name in variables}
     host = checker.block(Block(known), HOST_KEYS)
     if host.get("vps_storage") == "dataset" and "vps_pool" not in known:
@@ -161,7 +163,7 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
 def _check_records(records: list[Record] | None, keys: tuple[Key, ...], problems: list[Problem]) -> dict[str, Values]:
     """Return the converted values of all records of a folder, by name; nothing is known of a broken one."""
     return {
-        record.name: {} if record.broken else _Checker(record.file, record.name, problems).block(record.block, keys)
+        record.name: {} if record.broken else Checker(record.file, record.name, problems).block(record.block, keys)
         for record in records or ()
     }
 

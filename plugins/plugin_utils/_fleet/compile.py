@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 from .check import Checked, Values, check_fleet
-from .model import DEFAULT_WEIGHT, LIMITS, FleetError, Problem, Sources
+from .model import DEFAULT_WEIGHT, LIMITS, Fleet, FleetError, Problem, Sources
 from .read import read_fleet
 
 
@@ -44,8 +44,10 @@ def resolve_jail(name: str, jail: Values, plan: Values, host: Values) -> Values:
         "customer": jail["customer"],
         "plan": jail["plan"],
         "address": jail["address"],
+        "address6": jail.get("address6"),
         "hostname": jail["hostname"],
         "state": jail["state"],
+        "retired": jail.get("retired"),
         "path": f"{host['vps_root']}/{name}",
         "release": jail.get("release") or plan.get("release") or host["vps_release"],
         "restart": jail["restart"],
@@ -73,7 +75,14 @@ def compile_fleet(
     `hosts` are the variables of each host in the group of jail hosts. Raises FleetError with all errors of the fleet.
     """
     problems: list[Problem] = []
-    checked = check_fleet(read_fleet(base, sources, problems), hosts, sources, problems)
+    return resolve_fleet(check_all(read_fleet(base, sources, problems), hosts, sources, problems))
+
+
+def check_all(
+    fleet: Fleet, hosts: t.Mapping[str, t.Mapping[str, t.Any]], sources: Sources, problems: list[Problem]
+) -> Checked:
+    """Return the checked values of all records; raise FleetError if they or the reading (`problems`) show errors."""
+    checked = check_fleet(fleet, hosts, sources, problems)
     if problems:
         raise FleetError(problems)
-    return resolve_fleet(checked)
+    return checked

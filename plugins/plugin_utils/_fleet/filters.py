@@ -29,6 +29,7 @@ def jails_parameters(jails: t.Iterable[Jail], interface: str) -> list[dict[str, 
             "state": jail["state"],
             "interface": interface,
             "ip4": [jail["address"]],
+            "ip6": [jail["address6"]] if jail["address6"] else [],
             "restart": jail["restart"],
         }
         for jail in jails

@@ -21,6 +21,8 @@ ID_MAX = 24999
 RATE_MAX = (1 << 32) - 1
 
 DEFAULT_WEIGHT = 10
+# How much of what a host has may be sold, where vps_overcommit says nothing.
+DEFAULT_OVERCOMMIT = "100%"
 
 # Stands for a value whose error is noted already, so that it is not complained about twice.
 BROKEN: t.Final = object()
@@ -32,7 +34,8 @@ class Key:
 
     `kind` names the reader in values.py; `pattern` and `form` are for texts. `keys` are the keys of a mapping,
     of each element of a list (kind `mappings`), or of each value of a mapping by release (kind `releases`). In a
-    `default`, `{name}` stands for the record's name; None: there is none, or it depends on other records (compile.py).
+    `default`, written as in a record, `{name}` stands for the record's name; None: there is none, or it depends on
+    other records (compile.py).
     """
 
     name: str
@@ -82,6 +85,7 @@ JAIL_KEYS = (
         "id", "integer", "Number, unique in the fleet; numbers of pipes derive from it.", required=True, maximum=ID_MAX
     ),
     Key("address", "address", "Private address, in the netblock of its host.", required=True),
+    Key("address6", "address6", "IPv6 address, in vps_netblock6 of its host; none without it."),
     Key("hostname", "hostname", "Host name inside the jail.", default="{name}"),
     Key(
         "state",
@@ -90,6 +94,7 @@ JAIL_KEYS = (
         default="running",
         choices=("running", "stopped", "suspended", "absent"),
     ),
+    Key("retired", "moment", "When it became absent; `retire.yml` writes it, its last archive is named after it."),
     Key("publish", "mappings", "Public ports that lead to the jail.", default=(), keys=PUBLISH_KEYS),
     Key("limits", "mapping", "Overrides of the plan's limits.", keys=_limits(required=False)),
     Key("bandwidth", "mapping", "Overrides of the plan's bandwidth.", keys=_BANDWIDTH),
@@ -101,12 +106,20 @@ PLAN_KEYS = (
     *_limits(required=True),
     Key("bandwidth", "mapping", "Cap of the jail's traffic; none without it.", keys=_BANDWIDTH),
     Key("release", "release", "Release of the plan's jails; default is the host's."),
+    Key(
+        "ports",
+        "integer",
+        "Public ports that `order.yml` gives a jail; the first leads to ssh.",
+        default=1,
+        maximum=100,
+    ),
 )
 
 CUSTOMER_KEYS = (
     Key("name", "text", "Name of the person or the company.", required=True),
     Key("contact", "mail", "Mail address for notices.", required=True),
-    Key("keys", "texts", "Public ssh keys of the customer's user.", default=()),
+    Key("keys", "sshkeys", "Public ssh keys of the customer's user.", default=()),
+    Key("password", "crypt", "Hash of the customer's password, as crypt(3) makes it; none: no way in by password."),
 )
 
 HOST_KEYS = (
@@ -120,6 +133,9 @@ HOST_KEYS = (
     ),
     Key("vps_addresses", "addresses", "Public IPv4 addresses; NAT translates to the first.", required=True),
     Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),
+    Key("vps_netblock6", "netblock6", "IPv6 network of the host's jails; none without it."),
+    Key("vps_memory", "size", "Memory that the host has for its jails.", required=True),
+    Key("vps_disk", "size", "Disk space that the host has for its jails.", required=True),
     Key(
         "vps_storage",
         "choice",
@@ -139,11 +155,34 @@ HOST_KEYS = (
         "vps_link",
         "mapping",
         "Real rates of the host's line.",
+        required=True,
         keys=(
             Key("up", "rate", "What the line sends.", required=True),
             Key("down", "rate", "What the line receives.", required=True),
         ),
     ),
+    Key(
+        "vps_overcommit",
+        "mapping",
+        "How much of what the host has may be sold.",
+        keys=tuple(
+            Key(name, "percent", text, default=DEFAULT_OVERCOMMIT, maximum=100000)
+            for name, text in (
+                ("memory", "Share of vps_memory."),
+                ("disk", "Share of vps_disk."),
+                ("bandwidth", "Share of vps_link, up and down."),
+            )
+        ),
+    ),
+    Key(
+        "vps_ports",
+        "ports",
+        "Public ports that `order.yml` gives away, of the first of vps_addresses.",
+        default="8000-8999",
+    ),
+    Key("vps_orders", "boolean", "Whether `order.yml` may choose this host.", default=True),
+    Key("vps_archives", "path", "Folder on the host for the archives of retired jails.", default="/var/jail-archives"),
+    Key("vps_archive_days", "integer", "How many days such an archive is kept.", default=90, maximum=36500),
     Key(
         "vps_releases",
         "releases",
@@ -169,6 +208,23 @@ HOST_KEYS = (
         default="lo1",
         pattern=r"[A-Za-z][A-Za-z0-9_.]{0,14}",
         form="the name of an interface, such as lo1",
+    ),
+)
+
+# The keys of fleet.yml itself.
+FLEET_KEYS = (
+    Key("plugin", "choice", "The name of the inventory plugin.", required=True, choices=("jailisp.vps.fleet",)),
+    Key("hosts", "relative", "The inventory of the hosts, relative to this file.", default="hosts.yml"),
+    Key("plans", "relative", "Folder of the plans, relative to this file.", default="plans"),
+    Key("customers", "relative", "Folder of the customers, relative to this file.", default="customers"),
+    Key("jails", "relative", "Folder of the jails, relative to this file.", default="jails"),
+    Key(
+        "host_group",
+        "text",
+        "The group of the jail hosts in hosts.",
+        default="jail_hosts",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]*",
+        form="the name of a group",
     ),
 )
 

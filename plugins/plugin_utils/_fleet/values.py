@@ -29,6 +29,10 @@ _HOSTNAME = re.compile(
 )
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
 _PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+\Z")
+_RELATIVE = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*\Z")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z\Z")
+_PORTS = re.compile(r"([0-9]{1,5})-([0-9]{1,5})\Z")
+_PORT_MAX = 65535
 
 
 def _many(value: t.Any) -> bool:
@@ -123,6 +127,25 @@ def _read_path(value: t.Any, key: Key) -> str:
     return value
 
 
+def _read_relative(value: t.Any, key: Key) -> str:
+    if not isinstance(value, str) or not _RELATIVE.match(value):
+        raise ValueError(f"{shown(value)} is not a relative path of plain names; write one such as {key.default}")
+    return value
+
+
+def _read_moment(value: t.Any, key: Key) -> str:
+    if not isinstance(value, str) or not _MOMENT.match(value):
+        raise ValueError(f"{shown(value)} is not a moment; write one such as 2026-11-24T093000Z")
+    return value
+
+
+def _read_ports(value: t.Any, key: Key) -> tuple[int, int]:
+    match = _PORTS.match(value) if isinstance(value, str) else None
+    if not match or not 0 < int(match[1]) <= int(match[2]) <= _PORT_MAX:
+        raise ValueError(f"{shown(value)} is not a range of ports; write one such as 8000-8999")
+    return int(match[1]), int(match[2])
+
+
 def _read_release(value: t.Any, key: Key) -> str:
     if not isinstance(value, str) or not RELEASE.match(value):
         raise ValueError(f"{shown(value)} is not a release; write one such as 15.1-RELEASE-p1")
@@ -135,6 +158,20 @@ def _read_address(value: t.Any, key: Key) -> str:
         return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
     except ValueError:
         raise ValueError(f"{shown(value)} is not an IPv4 address; write one such as 192.168.1.17") from None
+
+
+def _read_address6(value: t.Any, key: Key) -> str:
+    try:
+        return str(ipaddress.IPv6Address(value if isinstance(value, str) and "%" not in value else ""))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an IPv6 address; write one such as 2001:db8:1::17") from None
+
+
+def _read_netblock6(value: t.Any, key: Key) -> ipaddress.IPv6Network:
+    try:
+        return ipaddress.IPv6Network(value if isinstance(value, str) and "/" in value else "")
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an IPv6 network; write one such as 2001:db8:1::/64") from None
 
 
 def _read_netblock(value: t.Any, key: Key) -> ipaddress.IPv4Network:
@@ -163,11 +200,18 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
     "path": _read_path,
     "release": _read_release,
     "address": _read_address,
+    "address6": _read_address6,
     "netblock": _read_netblock,
+    "netblock6": _read_netblock6,
+    "relative": _read_relative,
+    "moment": _read_moment,
+    "ports": _read_ports,
+    "sshkey": _read_text,
+    "crypt": _read_text,
 }
 
 # Lists of single values: the kind of their elements.
-ELEMENTS = {"texts": "text", "addresses": "address"}
+ELEMENTS = {"sshkeys": "sshkey", "addresses": "address"}
 
 
 def _suggest(word: t.Any, known: t.Iterable[str]) -> str:

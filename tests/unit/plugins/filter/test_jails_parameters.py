@@ -10,6 +10,7 @@ from ansible_collections.jailisp.vps.plugins.filter.jails_parameters import Filt
 
 
 def test_jails_parameters_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
+    jails[0]["address6"] = "2001:db8:1::17"
     assert FilterModule().filters()["jails_parameters"](jails, interface="lo1") == [
         {
             "name": "alice",
@@ -18,6 +19,7 @@ def test_jails_parameters_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
             "state": "running",
             "interface": "lo1",
             "ip4": ["192.168.1.17"],
+            "ip6": ["2001:db8:1::17"],
             "restart": False,
         },
         {
@@ -27,6 +29,7 @@ def test_jails_parameters_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
             "state": "stopped",
             "interface": "lo1",
             "ip4": ["192.168.1.18"],
+            "ip6": [],
             "restart": True,
         },
     ]

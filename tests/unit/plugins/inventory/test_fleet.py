@@ -87,8 +87,10 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "customer": "alice",
         "plan": "plus",
         "address": "192.168.1.11",
+        "address6": None,
         "hostname": "www.alice.example.net",
         "state": "running",
+        "retired": None,
         "path": "/usr/local/jails/h1/alice",
         "release": "15.1-RELEASE-p1",
         "restart": False,
@@ -149,12 +151,12 @@ def test_fleet_raises_all_errors_at_once(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "error"),
     [
-        ("hosts.yml", "h.yml", "h.yml: no such file; make it or correct hosts in the fleet's file"),
-        ("hosts.yml", "jails", "jails: no such file; make it or correct hosts in the fleet's file"),
+        ("hosts.yml", "h.yml", "fleet.yml: hosts: h.yml is no file; make it or correct hosts"),
+        ("hosts.yml", "jails", "fleet.yml: hosts: jails is no file; make it or correct hosts"),
         (
             "jail_hosts",
             "jailers",
-            "hosts.yml: has no group jailers; add it or correct host_group in the fleet's file",
+            "fleet.yml: host_group: hosts.yml has no group jailers; add it there or correct host_group",
         ),
         (
             "plans: plans",

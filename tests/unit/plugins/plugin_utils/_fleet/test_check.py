@@ -14,8 +14,8 @@ JAIL_ERRORS = [
     ("pubish: []", "pubish: unknown key; did you mean publish?"),
     (
         "colour: red",
-        "colour: unknown key; remove it (known are host, customer, plan, id, address, hostname, state, publish, "
-        "limits, bandwidth, release, restart)",
+        "colour: unknown key; remove it (known are host, customer, plan, id, address, address6, hostname, state, "
+        "retired, publish, limits, bandwidth, release, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     ("hostname: 17", "hostname: 17 is not a host name; write one such as www.example.net"),
