@@ -12,6 +12,8 @@ author:
 description:
   - Reads one file a plan, a customer and a jail, checks all of them together, and gives each jail host the variable
     C(jails), the list of its jails with nothing left to look up.
+  - Makes each jail a host of its own, with its record in C(vps_jail), in the group C(jails) and in groups such as
+    C(host_h1), C(plan_base), C(customer_alice) and C(state_running), reached by P(jailisp.vps.jail#connection).
   - With any error in any record it gives nothing, and says all errors at once, each with file, line, key and what to
     do.
   - Ansible only warns of an inventory that cannot be parsed and goes on with the rest. Set
@@ -70,6 +72,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import FleetError
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.names import JAILS, STATES, group_name
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import open_project
 
 if t.TYPE_CHECKING:
@@ -78,6 +81,8 @@ if t.TYPE_CHECKING:
     from ansible.inventory.host import Host
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
+
+    from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.check import Values
 
 
 def add_variables(entity: Group | Host, variables: dict[str, t.Any]) -> None:
@@ -99,6 +104,42 @@ def add_hosts(inventory: InventoryData, hosts: InventoryManager) -> None:
             inventory.add_child(name, child.name)
 
 
+def add_jails(inventory: InventoryData, jails: dict[str, list[Values]], connections: dict[str, Values]) -> None:
+    """Give each jail host the list of its jails, and add each jail as a host of its own, with its groups.
+
+    What says how to reach a jail is set on the jail itself: what is set on a group here counts less than
+    group_vars/all, and a jail that took its host's connection from there would be its host.
+    """
+    inventory.add_group(JAILS)
+    for name in (*(group_name("host", host) for host in jails), *(group_name("state", state) for state in STATES)):
+        add_jail_group(inventory, name)
+    for host, resolved in jails.items():
+        # Not inventory.set_variable: that walks through every value to note its origin, and takes longer than the
+        # compiler. What it would add is of no use here: nothing in a record is ever a template.
+        inventory.hosts[host].set_variable("jails", resolved)
+        for jail in resolved:
+            add_jail(inventory, jail, connections[host])
+
+
+def add_jail(inventory: InventoryData, jail: Values, connection: Values) -> None:
+    """Add a jail as a host."""
+    name = jail["name"]
+    inventory.add_host(name)
+    host = inventory.hosts[name]
+    host.vars.update(connection, ansible_connection="jailisp.vps.jail", ansible_jail_name=name, vps_jail=jail)
+    for kind in ("host", "plan", "customer", "state"):
+        # Not inventory.add_child: that forgets the members of all groups, for each jail anew.
+        add_jail_group(inventory, group_name(kind, jail[kind])).add_host(host)
+
+
+def add_jail_group(inventory: InventoryData, name: str) -> Group:
+    """Return a group of jails, which is added if it is not there."""
+    if name not in inventory.groups:
+        inventory.add_group(name)
+        inventory.add_child(JAILS, name)
+    return inventory.groups[name]
+
+
 class InventoryModule(BaseInventoryPlugin):
     """The shell around the compiler: Ansible's hosts go in, host variables come out."""
 
@@ -118,7 +159,4 @@ class InventoryModule(BaseInventoryPlugin):
         except FleetError as error:
             raise AnsibleParserError(str(error)) from None
         add_hosts(inventory, project.inventory)
-        for name, resolved in jails.items():
-            # Not inventory.set_variable: that walks through every value to note its origin, and takes longer than the
-            # compiler. What it would add is of no use here: nothing in a record is ever a template.
-            inventory.hosts[name].set_variable("jails", resolved)
+        add_jails(inventory, jails, project.connections)

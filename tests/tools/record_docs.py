@@ -13,6 +13,7 @@ import sys
 import typing as t
 from pathlib import Path
 
+from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import (
     CUSTOMER_KEYS,
     FLEET_KEYS,
@@ -80,7 +81,8 @@ def _form(key: Key) -> str:
         return ", ".join(f"`{choice}`" for choice in key.choices)
     if key.kind == "integer":
         return f"number from {key.minimum}" + (f" to {key.maximum}" if key.maximum else "")
-    return key.form or FORMS[key.kind]
+    form = key.form or FORMS[key.kind]
+    return f"{form}, at least `{format_size(key.minimum)}`" if key.kind == "size" and key.minimum > 1 else form
 
 
 def _default(key: Key) -> str:

@@ -17,6 +17,9 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from .capacity import check_capacity
+from .claims import check_unique, publish_block
+from .credentials import key_material
 from .model import (
     BROKEN,
     CUSTOMER_KEYS,
@@ -29,10 +32,15 @@ from .model import (
     Problem,
     Record,
     Sources,
+    Surroundings,
+    Vaulted,
 )
-from .values import ELEMENTS, READERS, RELEASE, shown
+from .names import check_names
+from .values import ELEMENTS, READERS, RELEASE, VAULTED, read_value, said_of, shown
+from .ways import check_ways
 
 Values = dict[str, t.Any]
+_Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 @dataclass(frozen=True)
@@ -70,17 +78,22 @@ class Checker:
             elif key.required:
                 self.problem(block.line, path, f"missing; add it ({key.description.rstrip('.')})")
             elif key.default is not None:
-                values[key.name] = self.default(key)
+                self.default(values, block, key, path)
             elif key.keys and all(part.default is not None for part in key.keys) and key.kind == "mapping":
                 values[key.name] = self.block(Block({}), key.keys)
         self.unknown(block, keys, prefix)
         return values
 
-    def default(self, key: Key) -> t.Any:
-        """Return the default of a key for this record."""
-        if isinstance(key.default, str):
-            return READERS[key.kind](key.default.replace("{name}", self.name), key)
-        return list(key.default) if isinstance(key.default, tuple) else key.default
+    def default(self, values: Values, block: Block, key: Key, path: str) -> None:
+        """Put the default of a key for this record into `values`; or note that it does not do for this one."""
+        if not isinstance(key.default, str):
+            values[key.name] = list(key.default) if isinstance(key.default, tuple) else key.default
+            return
+        default = key.default.replace("{name}", self.name)
+        try:
+            values[key.name] = read_value(default, key)
+        except ValueError as error:
+            self.problem(block.line, path, f"missing, and its default does not do: {error}")
 
     def unknown(self, block: Block, keys: tuple[Key, ...], prefix: str) -> None:
         """Note the keys that the table does not have."""
@@ -88,7 +101,7 @@ class Checker:
         for name in block.values.keys() - set(known):
             close = difflib.get_close_matches(name, known, 1)
             text = f"did you mean {close[0]}?" if close else f"remove it (known are {', '.join(known)})"
-            self.problem(block.line_of(name), prefix + name, f"unknown key; {text}")
+            self.problem(block.line_of(name), prefix + shown(name), f"unknown key; {text}")
 
     def value(self, values: Values, name: str, found: tuple[t.Any, int, str], key: Key) -> None:
         """Convert one value, `found` with its line and path, into `values`; or note what is wrong with it."""
@@ -99,7 +112,7 @@ class Checker:
             if raw is None:
                 raise ValueError("has no value; give it one or remove the key")
             if key.kind in READERS:
-                values[name] = READERS[key.kind](raw, key)
+                values[name] = read_value(raw, key)
             else:
                 values[name] = self.collection(raw, line, path, key)
         except ValueError as error:
@@ -133,22 +146,27 @@ class Checker:
             if RELEASE.match(release):
                 self.value(converted, release, (item, raw.line_of(release), place), element)
             else:
-                self.problem(raw.line_of(release), place, "is not a release; write one such as 15.1-RELEASE-p1")
+                self.problem(
+                    raw.line_of(release),
+                    f"{path}.{shown(release)}",
+                    "is not a release; write one such as 15.1-RELEASE-p1",
+                )
         return converted
 
 
-def _as_block(value: t.Any) -> t.Any:
+def as_block(value: t.Any) -> t.Any:
     """Return a value of Ansible's with its mappings as Blocks, which have no lines."""
     if isinstance(value, t.Mapping):
-        return Block({str(key): _as_block(item) for key, item in value.items()})
-    return [_as_block(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return Block({str(key): as_block(item) for key, item in value.items()})
+    return [as_block(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, problems: list[Problem]) -> Values:
     """Return the converted variables vps_* of a jail host; `variables` are all of its variables, by name."""
     checker = Checker(f"{sources.hosts}: {name}", name, problems)
-    known = {key.name: _as_block(variables[key.name]) for key in HOST_KEYS if key.name in variables}
+    known = {key.name: as_block(variables[key.name]) for key in HOST_KEYS if key.name in variables}
     host = checker.block(Block(known), HOST_KEYS)
+    _check_networks(checker, host)
     if host.get("vps_storage") == "dataset" and "vps_pool" not in known:
         checker.problem(0, "vps_pool", "missing; name the pool, or set vps_storage to directory")
     if host.get("vps_storage") == "directory" and "vps_pool" in known:
@@ -158,6 +176,14 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
             0, "vps_release", f"{host['vps_release']} is not in vps_releases; add it there or choose another"
         )
     return host
+
+
+def _check_networks(checker: Checker, host: Values) -> None:
+    """Note a public address of a host in the private network of its jails."""
+    network = host.get("vps_netblock")
+    for address in host.get("vps_addresses", ()):
+        if network and ipaddress.IPv4Address(address) in network:
+            checker.problem(0, "vps_addresses", f"{address} is in {network}, the jails' vps_netblock; choose another")
 
 
 def _check_records(records: list[Record] | None, keys: tuple[Key, ...], problems: list[Problem]) -> dict[str, Values]:
@@ -182,8 +208,10 @@ class _Unknowns:
         self.what = what
         self.answers: dict[str, str] = {}
 
-    def answer(self, name: str) -> str:
-        """Return the text of the error for a name that is unknown."""
+    def answer(self, name: str, vaulted: bool = False) -> str:
+        """Return the text of the error for a name that is unknown, and must not be shown if it was vaulted."""
+        if vaulted:
+            return f"{VAULTED} is unknown; {self.what}"
         if name not in self.answers:
             close = difflib.get_close_matches(name, self.known, 1) if len(self.answers) < self.SEARCHES else []
             self.answers[name] = f"did you mean {close[0]}?" if close else self.what
@@ -193,7 +221,10 @@ class _Unknowns:
 class _References:
     """Checks a jail's record against its host, plan and customer."""
 
-    def __init__(self, fleet: Fleet, checked: Checked, sources: Sources, problems: list[Problem]) -> None:
+    def __init__(
+        self, fleet: Fleet, checked: Checked, hosts: _Hosts, sources: Sources, problems: list[Problem]
+    ) -> None:
+        self.hosts = hosts
         self.plans = {record.name: record for record in fleet.plans or ()}
         self.checked = checked
         self.problems = problems
@@ -213,10 +244,12 @@ class _References:
         jail = self.checked.jails[record.name]
         for key, unknowns in self.tables.items():
             if key in jail and jail[key] not in unknowns.known:
-                self.problem(record, key, unknowns.answer(jail[key]))
+                self.problem(record, key, unknowns.answer(jail[key], isinstance(record.block.values[key], Vaulted)))
         host = self.checked.hosts.get(jail.get("host", ""), {})
         plan = self.checked.plans.get(jail.get("plan", ""), {})
         self.address(record, jail, host)
+        self.address6(record, jail, host)
+        self.retired(record, jail)
         self.published(record, jail, host)
         self.release(record, jail, plan, host)
         self.bandwidth(record, jail)
@@ -227,22 +260,47 @@ class _References:
         if network is None or "address" not in jail:
             return
         address = ipaddress.IPv4Address(jail["address"])
+        said = said_of(record.block, "address", address)
         if address not in network:
-            text = f"{address} is outside {network}, the netblock of {jail['host']}; choose one inside"
+            text = f"{said} is outside {network}, the netblock of {jail['host']}; choose one inside"
         elif address in (network.network_address, network.broadcast_address):
-            text = f"{address} is the first or last of {network}, which no jail can have; choose another"
+            text = f"{said} is the first or last of {network}, which no jail can have; choose another"
         else:
             return
         self.problem(record, "address", text)
+
+    def address6(self, record: Record, jail: Values, host: Values) -> None:
+        """Note an IPv6 address that its host's network does not hold."""
+        if "address6" not in jail or not host:
+            return
+        address = ipaddress.IPv6Address(jail["address6"])
+        said = said_of(record.block, "address6", address)
+        network = host.get("vps_netblock6")
+        if network is None:
+            # One with an error is missing too, and that error is enough.
+            if "vps_netblock6" not in self.hosts[jail["host"]]:
+                self.problem(record, "address6", f"{jail['host']} has no vps_netblock6; give it one or remove this key")
+        elif address not in network:
+            text = f"{said} is outside {network}, the vps_netblock6 of {jail['host']}; choose one inside"
+            self.problem(record, "address6", text)
+        elif address == network.network_address:
+            text = f"{said} is the first of {network}, which all of its routers answer to; choose another"
+            self.problem(record, "address6", text)
+
+    def retired(self, record: Record, jail: Values) -> None:
+        """Note a jail that has been retired and is there."""
+        if "retired" in jail and jail.get("state", "absent") != "absent":
+            self.problem(record, "retired", "only goes with state: absent; remove this key, or set the state")
 
     def published(self, record: Record, jail: Values, host: Values) -> None:
         """Note a published address that is not the host's."""
         known = host.get("vps_addresses", [])
         for index, entry in enumerate(jail.get("publish", ())):
             if known and "address" in entry and entry["address"] not in known:
-                text = f"{entry['address']} is no address of {jail['host']}; choose one of {', '.join(known)}"
-                line = _publish_block(record, index).line_of("address")
-                self.problem(record, f"publish[{index}].address", text, line)
+                block = publish_block(record, index)
+                said = said_of(block, "address", entry["address"])
+                text = f"{said} is no address of {jail['host']}; choose one of {', '.join(known)}"
+                self.problem(record, f"publish[{index}].address", text, block.line_of("address"))
 
     def release(self, record: Record, jail: Values, plan: Values, host: Values) -> None:
         """Note a release that the host does not have."""
@@ -251,7 +309,9 @@ class _References:
         if wanted is None or known is None or wanted in known:
             return
         key = "release" if "release" in jail else "plan"
-        text = f"{wanted} is not in vps_releases of {jail['host']}; add it there or choose another"
+        block = record.block if key == "release" else self.plans[jail["plan"]].block
+        said = said_of(block, "release", wanted)
+        text = f"{said} is not in vps_releases of {jail['host']}; add it there or choose another"
         self.problem(record, key, text)
 
     def bandwidth(self, record: Record, jail: Values) -> None:
@@ -276,91 +336,45 @@ def _check_directions(record: Record, problems: list[Problem]) -> None:
         problems.append(Problem(record.file, record.block.line_of("bandwidth"), f"bandwidth.{missing}", text))
 
 
-def _publish_block(record: Record, index: int) -> Block:
-    """Return an entry of publish as it was written."""
-    entry = record.block.values["publish"][index]
-    return entry if isinstance(entry, Block) else Block({})
-
-
-def _public_address(record: Record, index: int, entry: Values, host: Values) -> str | None:
-    """Return the public address of an entry of publish; None if an error hides it."""
-    if "address" in entry or "address" in _publish_block(record, index).values:
-        return entry.get("address")
-    return next(iter(host.get("vps_addresses", ())), None)
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """Someone's claim to a value of which there is one: who, where, and how an error shows the value."""
-
-    value: t.Hashable
-    shown: str
-    owner: str
-    file: str
-    line: int
-    key: str
-
-
-def _check_unique(claims: t.Iterable[_Claim], problems: list[Problem]) -> None:
-    """Note every claim to a value that an earlier claim took."""
-    taken: dict[t.Hashable, _Claim] = {}
-    for claim in claims:
-        first = taken.setdefault(claim.value, claim)
-        if first is not claim:
-            place = f"{first.file}:{first.line}" if first.line else first.file
-            text = f"{claim.shown} is taken by {first.owner} ({place}); choose a free one"
-            problems.append(Problem(claim.file, claim.line, claim.key, text))
-
-
-def _jail_claims(records: list[Record], checked: Checked, key: str) -> t.Iterator[_Claim]:
-    """Yield the jails' claims to the values of a key."""
-    for record in records:
-        value = checked.jails[record.name].get(key)
-        if value is not None:
-            yield _Claim(value, str(value), record.name, record.file, record.block.line_of(key), key)
-
-
-def _port_claims(records: list[Record], checked: Checked) -> t.Iterator[_Claim]:
-    """Yield the jails' claims to published ports: address, protocol and port."""
-    for record in records:
-        jail = checked.jails[record.name]
-        host = checked.hosts.get(jail.get("host", ""), {})
-        for index, entry in enumerate(jail.get("publish", ())):
-            value = (_public_address(record, index, entry, host), entry.get("protocol"), entry.get("port"))
-            if None not in value:
-                line = _publish_block(record, index).line_of("port")
-                shown = f"{value[1]} port {value[2]} of {value[0]}"
-                yield _Claim(value, shown, record.name, record.file, line, f"publish[{index}].port")
-
-
-def _host_claims(hosts: dict[str, Values], sources: Sources) -> t.Iterator[_Claim]:
-    """Yield the hosts' claims to public addresses."""
-    for name, host in hosts.items():
-        for address in host.get("vps_addresses", ()):
-            yield _Claim(address, address, name, f"{sources.hosts}: {name}", 0, "vps_addresses")
+def _check_keys(record: Record, problems: list[Problem]) -> None:
+    """Note each ssh key of a customer that is there twice."""
+    keys = record.block.values.get("keys")
+    seen: dict[str, int] = {}
+    for index, raw in enumerate(keys if isinstance(keys, list) else ()):
+        material = key_material(raw.value if isinstance(raw, Vaulted) else raw)
+        if material is not None and seen.setdefault(material, index) != index:
+            text = f"is the same key as keys[{seen[material]}]; remove one of them"
+            problems.append(Problem(record.file, record.block.line_of("keys"), f"keys[{index}]", text))
 
 
 def check_fleet(
-    fleet: Fleet, hosts: t.Mapping[str, t.Mapping[str, t.Any]], sources: Sources, problems: list[Problem]
+    fleet: Fleet,
+    hosts: _Hosts,
+    sources: Sources,
+    problems: list[Problem],
+    surroundings: Surroundings | None = None,
 ) -> Checked:
     """Return the converted values of all records; all errors are noted in `problems`.
 
-    `hosts` are the variables of each host in the group of jail hosts, templates resolved.
+    `hosts` are the variables of each host in the group of jail hosts, templates resolved; `surroundings` what else is
+    known of all hosts.
     """
+    around = surroundings or Surroundings()
     checked = Checked(
         hosts={name: check_host(name, hosts[name], sources, problems) for name in sorted(hosts)},
         plans=_check_records(fleet.plans, PLAN_KEYS, problems),
         customers=_check_records(fleet.customers, CUSTOMER_KEYS, problems),
         jails=_check_records(fleet.jails, JAIL_KEYS, problems),
     )
-    references = _References(fleet, checked, sources, problems)
+    references = _References(fleet, checked, hosts, sources, problems)
     for record in fleet.plans or ():
         _check_directions(record, problems)
-    jails = fleet.jails or []
-    for record in jails:
+    for record in fleet.customers or ():
+        _check_keys(record, problems)
+    for record in fleet.jails or ():
         references.check(record)
-    _check_unique(_host_claims(checked.hosts, sources), problems)
-    _check_unique(_jail_claims(jails, checked, "id"), problems)
-    _check_unique(_jail_claims(jails, checked, "address"), problems)
-    _check_unique(_port_claims(jails, checked), problems)
+    check_names(fleet, checked.hosts, sources, around, problems)
+    check_unique(fleet.jails or [], checked, sources, around, problems)
+    check_ways(fleet.jails or [], checked, sources, around, problems)
+    check_capacity(checked, sources, problems)
     return checked

@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 from .check import Checked, Values, check_fleet
-from .model import DEFAULT_WEIGHT, LIMITS, Fleet, FleetError, Problem, Sources
+from .model import DEFAULT_WEIGHT, LIMITS, Fleet, FleetError, Problem, Sources, Surroundings
 from .read import read_fleet
 
 
@@ -30,10 +30,11 @@ def resolve_publish(entries: list[Values], host: Values) -> list[Values]:
     ]
 
 
-def resolve_jail(name: str, jail: Values, plan: Values, host: Values) -> Values:
+def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Values:
     """Return a jail as the roles take it: the record over its plan over its host, nothing left to look up.
 
-    Sizes are bytes, cpu is percent, bandwidth is bit/s or None, weight a number from 1 to 100.
+    Sizes are bytes, cpu is percent, bandwidth is bit/s or None, weight a number from 1 to 100. Values, the name
+    among them, are taken and never looked into: explain.py has them carry their origin.
     """
     limits = {**plan, **jail.get("limits", {})}
     uncapped = {"up": None, "down": None, "weight": DEFAULT_WEIGHT}
@@ -48,7 +49,7 @@ def resolve_jail(name: str, jail: Values, plan: Values, host: Values) -> Values:
         "hostname": jail["hostname"],
         "state": jail["state"],
         "retired": jail.get("retired"),
-        "path": f"{host['vps_root']}/{name}",
+        "path": host["vps_root"] + "/" + name,
         "release": jail.get("release") or plan.get("release") or host["vps_release"],
         "restart": jail["restart"],
         "publish": resolve_publish(jail["publish"], host),
@@ -68,21 +69,28 @@ def resolve_fleet(checked: Checked) -> dict[str, list[Values]]:
 
 
 def compile_fleet(
-    base: Path, sources: Sources, hosts: t.Mapping[str, t.Mapping[str, t.Any]]
+    base: Path,
+    sources: Sources,
+    hosts: t.Mapping[str, t.Mapping[str, t.Any]],
+    surroundings: Surroundings | None = None,
 ) -> dict[str, list[Values]]:
     """Return the resolved jails of each jail host from the records below the folder `base`.
 
     `hosts` are the variables of each host in the group of jail hosts. Raises FleetError with all errors of the fleet.
     """
     problems: list[Problem] = []
-    return resolve_fleet(check_all(read_fleet(base, sources, problems), hosts, sources, problems))
+    return resolve_fleet(check_all(read_fleet(base, sources, problems), hosts, sources, problems, surroundings))
 
 
 def check_all(
-    fleet: Fleet, hosts: t.Mapping[str, t.Mapping[str, t.Any]], sources: Sources, problems: list[Problem]
+    fleet: Fleet,
+    hosts: t.Mapping[str, t.Mapping[str, t.Any]],
+    sources: Sources,
+    problems: list[Problem],
+    surroundings: Surroundings | None = None,
 ) -> Checked:
     """Return the checked values of all records; raise FleetError if they or the reading (`problems`) show errors."""
-    checked = check_fleet(fleet, hosts, sources, problems)
+    checked = check_fleet(fleet, hosts, sources, problems, surroundings)
     if problems:
         raise FleetError(problems)
     return checked

@@ -41,6 +41,12 @@ def worlds(jails: t.Iterable[Jail]) -> list[dict[str, str]]:
     return [{key: jail[key] for key in ("name", "path", "release")} for jail in jails if jail["state"] != "absent"]
 
 
+def archives(jails: t.Iterable[Jail]) -> list[dict[str, str]]:
+    """Return the option `archives` of the module jail_archives: every jail that is absent and was retired."""
+    retired = [jail for jail in jails if jail["state"] == "absent" and jail["retired"]]
+    return [{key: jail[key] for key in ("name", "path", "retired")} for jail in retired]
+
+
 def pipe_numbers(jail: Jail, base: int) -> tuple[int, int] | None:
     """Return the numbers of a jail's pipes (up, down); None if its plan has no cap."""
     if jail["bandwidth"]["up"] is None or jail["bandwidth"]["down"] is None:
@@ -94,6 +100,20 @@ def _passes(jail: Jail, interface: str, base: int) -> list[str]:
     return rules
 
 
+def _isolation(jails: t.Sequence[Jail], connected: t.Sequence[Jail], interface: str) -> list[dict[str, t.Any]]:
+    """Return the rules by which jails meet themselves and no other; those of IPv6 if any jail has an address of it."""
+    rules: list[dict[str, t.Any]] = []
+    for family, key in (("inet", "address"), ("inet6", "address6")):
+        for jail in connected:
+            if jail[key]:
+                rule = f"pass quick on {interface} {family} from {jail[key]} to {jail[key]}"
+                rules.append({"rule": rule, "jail": jail["name"]})
+        # No one jail's: that of IPv4 stays when the last of them goes.
+        if key == "address" or any(jail[key] for jail in jails):
+            rules.append({"rule": f"block drop quick on {interface} {family} from <jails> to <jails>"})
+    return rules
+
+
 def pf_rules(
     jails: t.Iterable[Jail],
     interface: str,
@@ -110,12 +130,10 @@ def pf_rules(
     connected = [jail for jail in everyone if jail["state"] in _CONNECTED]
     if not addresses:
         raise ValueError("addresses is empty: there is nothing that NAT could translate to")
-    lo = jail_interface
     rules = [(jail, _nat(jail, interface, addresses[0])) for jail in connected]
     rules += [(jail, rule) for jail in connected for rule in _redirections(jail, interface)]
-    rules += [(jail, f"pass quick on {lo} inet from {jail['address']} to {jail['address']}") for jail in connected]
     result = [{"rule": rule, "jail": jail["name"]} for jail, rule in rules]
-    # No one jail's: it stays when the last of them goes.
-    result.append({"rule": f"block drop quick on {lo} inet from <jails> to <jails>"})
+    result += _isolation(everyone, connected, jail_interface)
     result += [{"rule": rule, "jail": jail["name"]} for jail in connected for rule in _passes(jail, interface, base)]
-    return {"rules": result, "tables": {"jails": [jail["address"] for jail in everyone]}}
+    addresses6 = [jail["address6"] for jail in everyone if jail["address6"]]
+    return {"rules": result, "tables": {"jails": [*(jail["address"] for jail in everyone), *addresses6]}}

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 NAME_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
-RELEASE_PATTERN = r"[0-9]+\.[0-9]+-[A-Z][A-Z0-9]*(-p[0-9]+)?"
+RELEASE_PATTERN = r"[0-9]{1,3}\.[0-9]{1,3}-[A-Z][A-Z0-9]{0,15}(-p[0-9]{1,4})?"
 
 # dummynet has 65535 numbers; the pipes of jail ID are 10000 + 2 * ID and the one after it.
 ID_MAX = 24999
@@ -23,6 +23,20 @@ RATE_MAX = (1 << 32) - 1
 DEFAULT_WEIGHT = 10
 # How much of what a host has may be sold, where vps_overcommit says nothing.
 DEFAULT_OVERCOMMIT = "100%"
+
+# What FreeBSD can make use of at all: rc, a shell and one more daemon run in this memory, and a userland that is cut
+# down to them fits on this disk.
+MEMORY_MIN = 16 << 20
+DISK_MIN = 64 << 20
+# rctl(8), zfs(8) and Python's and C's signed numbers agree up to here.
+SIZE_MAX = (1 << 63) - 1
+# MAXPATHLEN is 1024 with its end; half of it is for what lies below: a jail's name, and what its customer makes there.
+PATH_LENGTH = 512
+# An interface's name, without the end of IFNAMSIZ.
+_INTERFACE = r"[A-Za-z][A-Za-z0-9_.]{0,14}"
+# zpool(8) reserves the names of vdevs, older ones those of disks too. The name of a dataset has at most 255 characters;
+# the longest that the collection makes, POOL/releases/RELEASE@SNAPSHOT and POOL/jails/NAME, leave 128 for the pool.
+_POOL = r"(?!mirror|raidz|draid|spare|log$|c[0-9])[A-Za-z][A-Za-z0-9_.:-]{0,127}"
 
 # Stands for a value whose error is noted already, so that it is not complained about twice.
 BROKEN: t.Final = object()
@@ -61,8 +75,15 @@ _BANDWIDTH = (
 def _limits(required: bool) -> tuple[Key, ...]:
     """Return the keys of limits, which a plan must give and a jail's record may override."""
     return (
-        Key("disk", "size", "Disk space of the jail's root.", required),
-        Key("memory", "size", "Memory of all its processes together.", required),
+        Key("disk", "size", "Disk space of the jail's root.", required, minimum=DISK_MIN, maximum=SIZE_MAX),
+        Key(
+            "memory",
+            "size",
+            "Memory of all its processes together.",
+            required,
+            minimum=MEMORY_MIN,
+            maximum=SIZE_MAX,
+        ),
         Key("processes", "integer", "How many processes it may have.", required, maximum=99999),
         Key("cpu", "percent", "Processor time; 100% is one processor.", required, maximum=100000),
     )
@@ -128,14 +149,14 @@ HOST_KEYS = (
         "text",
         "Outside interface of the host.",
         required=True,
-        pattern=r"[A-Za-z][A-Za-z0-9_.]{0,14}",
+        pattern=_INTERFACE,
         form="the name of an interface, such as vtnet0",
     ),
     Key("vps_addresses", "addresses", "Public IPv4 addresses; NAT translates to the first.", required=True),
     Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),
     Key("vps_netblock6", "netblock6", "IPv6 network of the host's jails; none without it."),
-    Key("vps_memory", "size", "Memory that the host has for its jails.", required=True),
-    Key("vps_disk", "size", "Disk space that the host has for its jails.", required=True),
+    Key("vps_memory", "size", "Memory that the host has for its jails.", required=True, maximum=SIZE_MAX),
+    Key("vps_disk", "size", "Disk space that the host has for its jails.", required=True, maximum=SIZE_MAX),
     Key(
         "vps_storage",
         "choice",
@@ -147,10 +168,10 @@ HOST_KEYS = (
         "vps_pool",
         "text",
         "ZFS pool of the roots; only with datasets.",
-        pattern=r"[A-Za-z][A-Za-z0-9_.:-]*",
-        form="the name of a pool, such as tank",
+        pattern=_POOL,
+        form="the name of a pool that zpool(8) accepts, such as tank",
     ),
-    Key("vps_root", "path", "Folder of the roots.", default="/usr/local/jails/{name}"),
+    Key("vps_root", "path", "Folder of the roots.", default="/usr/local/jails/{name}", maximum=PATH_LENGTH),
     Key(
         "vps_link",
         "mapping",
@@ -181,7 +202,13 @@ HOST_KEYS = (
         default="8000-8999",
     ),
     Key("vps_orders", "boolean", "Whether `order.yml` may choose this host.", default=True),
-    Key("vps_archives", "path", "Folder on the host for the archives of retired jails.", default="/var/jail-archives"),
+    Key(
+        "vps_archives",
+        "path",
+        "Folder on the host for the archives of retired jails.",
+        default="/var/jail-archives",
+        maximum=PATH_LENGTH,
+    ),
     Key("vps_archive_days", "integer", "How many days such an archive is kept.", default=90, maximum=36500),
     Key(
         "vps_releases",
@@ -189,7 +216,7 @@ HOST_KEYS = (
         "The archives on the host, by release.",
         required=True,
         keys=(
-            Key("archive", "path", "Path of the archive on the host.", required=True),
+            Key("archive", "path", "Path of the archive on the host.", required=True, maximum=PATH_LENGTH),
             Key(
                 "sha256",
                 "text",
@@ -206,7 +233,7 @@ HOST_KEYS = (
         "text",
         "Interface that carries the jails' addresses.",
         default="lo1",
-        pattern=r"[A-Za-z][A-Za-z0-9_.]{0,14}",
+        pattern=_INTERFACE,
         form="the name of an interface, such as lo1",
     ),
 )
@@ -230,8 +257,15 @@ FLEET_KEYS = (
 
 
 @dataclass(frozen=True)
+class Vaulted:
+    """A single value that Ansible Vault had encrypted: checked like any other, never shown."""
+
+    value: t.Any
+
+
+@dataclass(frozen=True)
 class Block:
-    """A mapping as it was written: `values` by key (texts, numbers, lists, Blocks), and the `lines` of the keys.
+    """A mapping as it was written: `values` by key (text, number, Vaulted, list, Block), and the `lines` of the keys.
 
     `line` is where the mapping begins. Values that come from Ansible have no lines: 0.
     """
@@ -258,6 +292,13 @@ class Record:
     broken: bool = False
 
 
+def printable(text: str) -> str:
+    r"""Return a text with what a terminal would obey or could not show written out: an escape becomes ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One error: where it is (line 0: nowhere in particular), which key, what is wrong and what to do."""
@@ -269,7 +310,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.key, self.text) if part)
+        return printable(": ".join(part for part in (place, self.key, self.text) if part))
 
 
 class FleetError(Exception):
@@ -289,6 +330,18 @@ class Sources:
     customers: str = "customers"
     jails: str = "jails"
     host_group: str = "jail_hosts"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the inventory of the hosts has besides the variables vps_*: the names of all its hosts and groups.
+
+    `ways` are, by jail host, ansible_host and ansible_port by which Ansible reaches it, where it has them.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    ways: t.Mapping[str, t.Mapping[str, t.Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.filter.pf_rules import FilterModule
+from model import connect, machine, task
+from model.host import Host
 
 pf_rules = FilterModule().filters()["pf_rules"]
 
@@ -44,6 +47,57 @@ def test_pf_rules_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
         ("bob", 'pass out quick on vtnet0 inet tagged jail_bob keep state label "jail:bob"'),
         ("bob", 'pass in quick on vtnet0 inet tagged jail_bob keep state label "jail:bob"'),
     ]
+
+
+def isolation(jails: list[dict[str, t.Any]]) -> list[tuple[str | None, str]]:
+    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)["rules"]
+    return [(rule.get("jail"), rule["rule"]) for rule in rules if " on lo " in rule["rule"]]
+
+
+def test_pf_rules_isolate_over_ipv6_too(jails: list[dict[str, t.Any]]) -> None:
+    before = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
+    own = isolation(jails)
+    jails[0]["address6"] = "2001:db8:1::17"
+    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
+    assert isolation(jails) == [
+        *own,
+        ("alice", "pass quick on lo inet6 from 2001:db8:1::17 to 2001:db8:1::17"),
+        (None, "block drop quick on lo inet6 from <jails> to <jails>"),
+    ]
+    assert result["tables"] == {"jails": ["192.168.1.17", "192.168.1.18", "2001:db8:1::17"]}
+    assert [rule for rule in result["rules"] if "inet6" not in rule["rule"]] == before["rules"]
+
+
+def test_pf_rules_isolate_on_a_host(jails: list[dict[str, t.Any]], tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    machine.install(host, name="h1", address="203.0.113.10", addresses=["203.0.113.11"])
+    machine.boot(host)
+    for command in (["kldload", "pf"], ["kldload", "dummynet"], ["ifconfig", "lo1", "create"]):
+        assert host.run(command).rc == 0
+    for number, jail in enumerate(jails, 1):
+        jail["address6"] = f"2001:db8:1::{jail['id']}"
+        addresses = [f"ip4.addr=lo1|{jail['address']}", f"ip6.addr=lo1|{jail['address6']}"]
+        assert host.run(["jail", "-c", f"name={jail['name']}", "path=/", "persist", *addresses]).rc == 0
+        with host.kernel() as kernel:
+            task.add(kernel, ["server"], jid=number, listen=[["tcp4", "*", 80, 3], ["tcp6", "*", 80, 4]])
+    alice, bob = jails
+    for key in ("address", "address6"):
+        assert connect.connect(host, "", bob[key], "tcp", 80, jail="alice").result == "open"
+    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
+    table = " ".join(rules["tables"]["jails"])
+    text = "\n".join([f"table <jails> {{ {table} }}", *(rule["rule"] for rule in rules["rules"])]) + "\n"
+    assert host.run(["pfctl", "-f", "-"], text).rc == 0
+    host.run(["pfctl", "-e"])
+    for key in ("address", "address6"):
+        assert connect.connect(host, "", bob[key], "tcp", 80, jail="alice").result == "denied"
+        assert connect.connect(host, "", alice[key], "tcp", 80, jail="alice").result == "open"
+
+
+@pytest.mark.parametrize("state", ["suspended", "absent"])
+def test_pf_rules_keep_a_jail_without_network_apart_over_ipv6(jails: list[dict[str, t.Any]], state: str) -> None:
+    jails[0].update(address6="2001:db8:1::17", state=state)
+    assert isolation(jails)[-1] == (None, "block drop quick on lo inet6 from <jails> to <jails>")
+    assert not any("2001:db8" in rule for _unused, rule in isolation(jails))
 
 
 @pytest.mark.parametrize("state", ["suspended", "absent"])

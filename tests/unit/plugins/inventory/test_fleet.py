@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import typing as t
 from pathlib import Path
 
@@ -13,27 +12,21 @@ import pytest
 from ansible.errors import AnsibleParserError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader, inventory_loader
-from ansible.utils.collection_loader._collection_config import AnsibleCollectionConfig
+from ansible.plugins.loader import inventory_loader
+from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
+
+from support.loader import collections
 
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def collections() -> t.Iterator[None]:
-    """Let Ansible find the collection; ansible-test has seen to that already."""
-    if AnsibleCollectionConfig.collection_finder is not None:
+def collection() -> t.Iterator[None]:
+    """Let Ansible find the collection."""
+    with collections():
         yield
-        return
-    # Other tests imported the collection as ordinary packages, among which Ansible's loader finds no plugins.
-    ordinary = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("ansible_collections")}
-    init_plugin_loader([str(ROOT / ".build" / "tree")])
-    yield
-    t.cast("t.Any", AnsibleCollectionConfig.collection_finder)._remove()
-    for name in [name for name in sys.modules if name.startswith("ansible_collections")]:
-        del sys.modules[name]
-    sys.modules.update(ordinary)
 
 
 @pytest.fixture
@@ -61,7 +54,18 @@ def jails(manager: InventoryManager, host: str) -> list[dict[str, t.Any]]:
 
 
 def names(manager: InventoryManager) -> dict[str, list[str]]:
-    return {host.name: [jail["name"] for jail in jails(manager, host.name)] for host in manager.get_hosts()}
+    return {host: [jail["name"] for jail in jails(manager, host)] for host in members(manager, "jail_hosts")}
+
+
+def members(manager: InventoryManager, group: str) -> list[str]:
+    return sorted(host.name for host in manager.groups[group].get_hosts())
+
+
+def variables(manager: InventoryManager, host: str) -> dict[str, t.Any]:
+    """Return the variables of a host as a task has them."""
+    manages = VariableManager(loader=DataLoader(), inventory=manager)
+    HostVars(manager, manages, DataLoader())
+    return manages.get_vars(host=manager.get_host(host))
 
 
 EXAMPLE = {
@@ -75,7 +79,7 @@ EXAMPLE = {
 def test_fleet_gives_the_example_in_any_order_of_sources(files: tuple[str, ...]) -> None:
     manager = load(ROOT / "inventory", *files)
     assert names(manager) == EXAMPLE
-    assert sorted(host.name for host in manager.groups["jail_hosts"].get_hosts()) == ["h1", "h2", "h3"]
+    assert members(manager, "jail_hosts") == ["h1", "h2", "h3"]
 
 
 def test_fleet_resolves_a_jail_of_the_example() -> None:
@@ -128,11 +132,61 @@ def test_fleet_adds_hosts_with_their_own_variables(folder: Path) -> None:
         encoding="utf-8",
     )
     manager = load(folder, "fleet.yml")
-    host = manager.get_host("h1")
-    variables = VariableManager(loader=DataLoader(), inventory=manager).get_vars(host=host)
-    assert (variables["site"], variables["rack_name"], variables["vps_addresses"]) == ("north", "r1", ["203.0.113.10"])
-    assert variables["ansible_host"] == "{{ inventory_hostname }}.example.net"
-    assert host in manager.groups["jail_hosts"].get_hosts()
+    found = variables(manager, "h1")
+    assert (found["site"], found["rack_name"], found["vps_addresses"]) == ("north", "r1", ["203.0.113.10"])
+    assert found["ansible_host"] == "{{ inventory_hostname }}.example.net"
+    assert "h1" in members(manager, "jail_hosts")
+
+
+def test_each_jail_is_a_host_in_the_groups_of_its_record() -> None:
+    manager = parse(ROOT / "inventory")
+    assert members(manager, "jails") == sorted(name for names in EXAMPLE.values() for name in names)
+    assert members(manager, "host_h1") == EXAMPLE["h1"]
+    assert members(manager, "customer_bob") == ["bob", "bob-games"]
+    assert members(manager, "plan_plus") == ["alice", "carol"]
+    assert members(manager, "state_suspended") == ["bob-games"]
+    assert members(manager, "state_absent") == []
+    assert {group.name for group in manager.groups["jails"].child_groups} >= {"host_h3", "plan_base", "state_stopped"}
+    assert members(manager, "jail_hosts") == ["h1", "h2", "h3"]
+
+
+def test_a_jail_has_its_record_as_it_is_in_the_list_of_its_host() -> None:
+    manager = parse(ROOT / "inventory")
+    jail = manager.get_host("alice")
+    assert jail is not None
+    assert jail.vars["vps_jail"] is jails(manager, "h1")[0]
+
+
+def test_a_group_has_an_identifier_for_its_name(folder: Path) -> None:
+    (folder / "hosts.yml").write_text("jail_hosts: {hosts: {north-1.example.net: , h2: , h3: }}\n", encoding="utf-8")
+    (folder / "host_vars" / "h1.yml").rename(folder / "host_vars" / "north-1.example.net.yml")
+    for path in (folder / "jails").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("host: h1\n", "host: north-1.example.net\n"), encoding="utf-8")
+    assert members(parse(folder), "host_north_1_example_net") == EXAMPLE["h1"]
+
+
+def test_a_jail_is_reached_as_its_host_is_whatever_counts_for_all(folder: Path) -> None:
+    (folder / "group_vars" / "all.yml").write_text(
+        "ansible_user: nobody\nansible_connection: ssh\nansible_port: 22\n", encoding="utf-8"
+    )
+    with (folder / "host_vars" / "h1.yml").open("a", encoding="utf-8") as file:
+        file.write("ansible_host: '{{ inventory_hostname }}.example.net'\nansible_user: '{{ admin }}'\nadmin: root\n")
+        file.write("ansible_port: 2222\nansible_python_interpreter: /usr/local/bin/python3.11\nansible_become: true\n")
+    manager = load(folder, "hosts.yml", "fleet.yml")
+    found = variables(manager, "alice")
+    assert (found["ansible_connection"], found["ansible_jail_name"]) == ("jailisp.vps.jail", "alice")
+    templar = Templar(loader=DataLoader(), variables=found)
+    names = ("ansible_jail_host", "ansible_user", "ansible_port")
+    assert [templar.template(found[name]) for name in names] == ["h1.example.net", "root", 2222]
+    assert not {"ansible_host", "ansible_python_interpreter", "ansible_become"} & found.keys()
+    assert variables(manager, "carol")["ansible_jail_host"] == "h2"
+
+
+def test_a_password_of_a_host_does_not_show_at_its_jails(folder: Path) -> None:
+    with (folder / "host_vars" / "h1.yml").open("a", encoding="utf-8") as file:
+        file.write('ansible_password: \'{{ lookup("ansible.builtin.env", "NO_SUCH_THING", default=undef()) }}\'\n')
+    assert variables(parse(folder), "alice")["ansible_password"] == "{{ hostvars['h1']['ansible_password'] }}"
 
 
 def test_fleet_raises_all_errors_at_once(folder: Path) -> None:

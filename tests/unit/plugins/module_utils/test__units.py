@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._units import (
+    format_moment,
     format_rate,
+    format_size,
+    parse_moment,
     parse_percent,
     parse_rate,
     parse_size,
@@ -26,6 +31,15 @@ def test_parse_size_is_in_powers_of_1024(text: str, size: int) -> None:
 def test_parse_size_refuses_what_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size such as 512M or 4G"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0"), (1025, "1025"), (1024, "1K"), (1536 * 2**20, "1536M"), (4 * 2**30, "4G"), (2**41, "2T")],
+)
+def test_format_size_is_exact_and_read_back(size: int, text: str) -> None:
+    assert format_size(size) == text
+    assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
@@ -89,3 +103,29 @@ def test_parse_percent() -> None:
 def test_parse_percent_refuses_what_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is not a share such as 50%"):
         parse_percent(text)
+
+
+def test_parse_moment_is_read_back() -> None:
+    moment = parse_moment("2026-11-24T093000Z")
+    assert moment == datetime.datetime(2026, 11, 24, 9, 30, tzinfo=datetime.UTC)
+    assert format_moment(moment) == "2026-11-24T093000Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-11-24",
+        "2026-11-24T09:30:00Z",
+        "2026-11-24T093000",
+        "2026-11-24T093000Z\n",
+        "2026-1-24T093000Z",
+        "2026-02-29T000000Z",
+        "2026-11-24T250000Z",
+        "9999-12-31T000000Z",
+        "٢٠٢٦-11-24T093000Z",
+    ],
+)
+def test_parse_moment_refuses_what_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a moment such as"):
+        parse_moment(text)

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import compile_fleet
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import FleetError, Sources
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import FleetError, Sources, Surroundings
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import Project, open_project
 
 HOST: dict[str, t.Any] = {
     "vps_interface": "vtnet0",
@@ -36,6 +39,7 @@ class FleetFolder:
         self.path = path
         self.hosts: dict[str, dict[str, t.Any]] = {"h1": dict(HOST)}
         self.sources = Sources()
+        self.surroundings = Surroundings(frozenset({"h1"}), frozenset({"jail_hosts"}))
         for folder, name, text in (
             ("plans", "base", PLAN),
             ("customers", "alice", CUSTOMER),
@@ -54,7 +58,13 @@ class FleetFolder:
 
     def compile(self) -> dict[str, list[dict[str, t.Any]]]:
         """Compile the fleet."""
-        return compile_fleet(self.path, self.sources, self.hosts)
+        return compile_fleet(self.path, self.sources, self.hosts, self.surroundings)
+
+    def project(self, loader: DataLoader | None = None) -> Project:
+        """Open the fleet by its file, with the hosts' variables in the file of the hosts."""
+        self.write("hosts.yml", json.dumps({"jail_hosts": {"hosts": self.hosts}}))
+        self.write("fleet.yml", "plugin: jailisp.vps.fleet\n")
+        return open_project(self.path / "fleet.yml", loader or DataLoader())
 
     def errors(self) -> list[str]:
         """Return the lines of the error that compiling the fleet raises."""
@@ -66,3 +76,9 @@ class FleetFolder:
 @pytest.fixture
 def fleet(tmp_path: Path) -> FleetFolder:
     return FleetFolder(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> FleetFolder:
+    """Return a folder for generated records, each of which is written over the one before."""
+    return FleetFolder(tmp_path_factory.mktemp("fleet"))

@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet import check, model, values
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICQUgEmr1FXM+hyTKmqRYPoiLBa6y7hyOt/xOG0owglu"
+
 JAIL_ERRORS = [
     ("pubish: []", "pubish: unknown key; did you mean publish?"),
     (
@@ -18,6 +20,8 @@ JAIL_ERRORS = [
         "retired, publish, limits, bandwidth, release, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
+    (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
+    (f"hostname: {126 * 'a.'}aa", f"hostname: {30 * 'a.'} is not a host name; write one such as www.example.net"),
     ("hostname: 17", "hostname: 17 is not a host name; write one such as www.example.net"),
     ("hostname:", "hostname: has no value; give it one or remove the key"),
     ("state: runing", "state: runing is none of running, stopped, suspended, absent; did you mean running?"),
@@ -28,10 +32,43 @@ JAIL_ERRORS = [
         "release: 14.3-RELEASE",
         "release: 14.3-RELEASE is not in vps_releases of h1; add it there or choose another",
     ),
+    (
+        "release: 15.1-RELEASE-p10000",
+        "release: 15.1-RELEASE-p10000 is not a release; write one such as 15.1-RELEASE-p1",
+    ),
+    ("retired: 2026-11-24T093000Z", "retired: only goes with state: absent; remove this key, or set the state"),
+    (
+        "retired: 2026-13-24T093000Z",
+        "retired: 2026-13-24T093000Z is not a moment; write one such as 2026-11-24T093000Z",
+    ),
+    ("address6: 2001:db8:1::17", "address6: h1 has no vps_netblock6; give it one or remove this key"),
+    ("address6: ::ffff:192.0.2.1", "address6: ::ffff:192.0.2.1 is an IPv4-mapped address; choose another"),
+    ("address6: ff02::1", "address6: ff02::1 is a multicast address; choose another"),
+    ("address6: fe80::1", "address6: fe80::1 is a link-local address; choose another"),
+    ("address6: ::1", "address6: ::1 is a loopback address; choose another"),
+    ("address6: '::'", "address6: :: is an unspecified address; choose another"),
+    ("address6: ::192.0.2.1", "address6: ::192.0.2.1 is an IPv4-compatible address; choose another"),
+    ("address6: 192.0.2.1", "address6: 192.0.2.1 is not an IPv6 address; write one such as 2001:db8:1::17"),
+    ("address6: fe80::1%lo1", "address6: fe80::1%lo1 is not an IPv6 address; write one such as 2001:db8:1::17"),
+    (
+        "publish: [{port: 22, to: 22}]",
+        "publish[0].port: tcp port 22 of 203.0.113.10 is where Ansible reaches h1; choose another",
+    ),
+    (
+        "publish: [{port: 22, to: 22, address: 203.0.113.11}]",
+        "publish[0].port: tcp port 22 of 203.0.113.11 is where Ansible reaches h1; choose another",
+    ),
     ("limits: 512M", "limits: 512M is not a mapping; write keys and values"),
     ("limits: {memory: 512}", "limits.memory: 512 has no unit; write a size such as 512M or 4G"),
     ("limits: {memory: 512MB}", "limits.memory: 512MB is not a size such as 512M or 4G; write it so"),
-    ("limits: {memory: 0G}", "limits.memory: 0G is too small; choose another"),
+    ("limits: {memory: 0G}", "limits.memory: 0G is too small; take at least 16M"),
+    ("limits: {memory: 15M}", "limits.memory: 15M is too small; take at least 16M"),
+    ("limits: {disk: 63M}", "limits.disk: 63M is too small; take at least 64M"),
+    (
+        "limits: {disk: 8388608T}",
+        "limits.disk: 8388608T is too large; take at most 9223372036854775807",
+    ),
+    ("limits: {memory: ٣G}", "limits.memory: ٣G is not a size such as 512M or 4G; write it so"),
     ("limits: {memry: 1G}", "limits.memry: unknown key; did you mean memory?"),
     ("limits: {processes: 0}", "limits.processes: 0 is not a whole number from 1 to 99999; choose one"),
     ("limits: {processes: true}", "limits.processes: true is not a whole number from 1 to 99999; choose one"),
@@ -40,7 +77,10 @@ JAIL_ERRORS = [
         "bandwidth: {up: 10M, down: 10Mbit/s}",
         "bandwidth.up: 10M is not a rate such as 512Kbit/s or 10Mbit/s; write it so",
     ),
-    ("bandwidth: {up: 5Gbit/s, down: 10Mbit/s}", "bandwidth.up: 5Gbit/s is too large; choose another"),
+    (
+        "bandwidth: {up: 5Gbit/s, down: 10Mbit/s}",
+        "bandwidth.up: 5Gbit/s is too large; take at most 4294967295bit/s",
+    ),
     ("bandwidth: {up: 10Mbit/s}", "bandwidth.down: missing; give both up and down, or neither"),
     ("bandwidth: {weight: 101}", "bandwidth.weight: 101 is not a whole number from 1 to 100; choose one"),
     ("publish: 80", "publish: 80 is not a list; write one"),
@@ -97,6 +137,22 @@ REPLACED_ERRORS = [
         "6",
         "address: 192.168.1.0 is the first or last of 192.168.1.0/24, which no jail can have; choose another",
     ),
+    *(
+        (
+            "address: 192.168.1.17",
+            f"address: {address}",
+            "6",
+            f"address: {address} is {kind} address; choose another",
+        )
+        for address, kind in (
+            ("224.0.0.1", "a multicast"),
+            ("127.0.0.1", "a loopback"),
+            ("0.0.0.0", "an unspecified"),
+            ("0.0.0.1", "an unspecified"),
+            ("169.254.1.1", "a link-local"),
+            ("255.255.255.255", "a reserved"),
+        )
+    ),
     ("address: 192.168.1.17", "address: 17", "6", "address: 17 is not an IPv4 address; write one such as 192.168.1.17"),
     ("id: 17\n", "", "2", "id: missing; add it (Number, unique in the fleet; numbers of pipes derive from it)"),
 ]
@@ -108,7 +164,24 @@ PLAN_ERRORS = [
 
 CUSTOMER_ERRORS = [
     ("contact: alice", "contact: alice is not a mail address; write one such as alice@example.net"),
-    ("contact: alice@example.net\nkeys: [17]", "keys[0]: 17 is not text; put it in quotes"),
+    ("contact: -f@example.net", "contact: -f@example.net is not a mail address; write one such as alice@example.net"),
+    (
+        'contact: "a\\e[31m@example.net"',
+        r"contact: a\x1b[31m@example.net is not a mail address; write one such as alice@example.net",
+    ),
+    (
+        "contact: alice@example.net\nkeys: [17]",
+        "keys[0]: is not a public ssh key; write TYPE KEY COMMENT on one line, as the file id_ed25519.pub has it",
+    ),
+    (
+        f"contact: alice@example.net\nkeys: [{KEY} a, {KEY} b]",
+        "keys[1]: is the same key as keys[0]; remove one of them",
+    ),
+    (
+        "contact: alice@example.net\npassword: hunter2",
+        "password: is not the hash of a password; make one with `openssl passwd -6`, and change a password that others "
+        "may have seen here",
+    ),
     ("contact: alice@example.net\nkeys: ssh-ed25519", "keys: ssh-ed25519 is not a list; write one"),
 ]
 
@@ -132,6 +205,38 @@ HOST_ERRORS: list[tuple[dict[str, t.Any], str]] = [
     (
         {"vps_netblock": "192.168.1.16/31"},
         "vps_netblock: 192.168.1.16/31 has no room for a jail; take a larger network",
+    ),
+    ({"vps_addresses": ["127.0.0.1"]}, "vps_addresses[0]: 127.0.0.1 is a loopback address; choose another"),
+    (
+        {"vps_addresses": ["203.0.113.10", "192.168.1.1"]},
+        "vps_addresses: 192.168.1.1 is in 192.168.1.0/24, the jails' vps_netblock; choose another",
+    ),
+    ({"vps_netblock6": "2001:db8::1/64"}, "vps_netblock6: 2001:db8::1/64 has bits of a host; write 2001:db8::/64"),
+    (
+        {"vps_netblock6": "2001:db8::1"},
+        "vps_netblock6: 2001:db8::1 is not an IPv6 network; write one such as 2001:db8:1::/64",
+    ),
+    (
+        {"vps_netblock6": "2001:db8::/127"},
+        "vps_netblock6: 2001:db8::/127 has no room for a jail; take a larger network",
+    ),
+    ({"vps_netblock6": "fe80::/64"}, "vps_netblock6: fe80::/64 is a link-local address; choose another"),
+    ({"vps_netblock6": "::/0"}, "vps_netblock6: ::/0 is an unspecified address; choose another"),
+    *(
+        (
+            {"vps_storage": "dataset", "vps_pool": pool},
+            f"vps_pool: {pool[:60]} is not the name of a pool that zpool(8) accepts, such as tank; correct it",
+        )
+        for pool in ("mirror", "mirrors", "raidz2", "draid1", "spare0", "log", "c0t0", "1tank", "tank/jails", 129 * "a")
+    ),
+    ({"vps_root": 257 * "/a"}, "vps_root: " + 30 * "/a" + " is longer than 512 characters; take a shorter path"),
+    (
+        {"vps_archives": "/" + 256 * "a"},
+        f"vps_archives: /{59 * 'a'} has a name of more than 255 characters in it; take a shorter one",
+    ),
+    (
+        {"vps_interface": "vtnet01234567890"},
+        "vps_interface: vtnet01234567890 is not the name of an interface, such as vtnet0; correct it",
     ),
     ({"vps_storage": "dataset"}, "vps_pool: missing; name the pool, or set vps_storage to directory"),
     (
@@ -243,6 +348,68 @@ def test_check_fleet_names_a_release_of_the_plan_that_the_host_lacks(fleet: t.An
     assert fleet.errors() == [
         "jails/alice.yml:3: plan: 14.3-RELEASE is not in vps_releases of h1; add it there or choose another"
     ]
+
+
+def test_check_host_takes_what_is_just_short_enough(fleet: t.Any) -> None:
+    root = 256 * "/a"
+    fleet.hosts["h1"].update(vps_storage="dataset", vps_pool="logs-" + 123 * "a", vps_root=root)
+    assert fleet.compile()["h1"][0]["path"] == f"{root}/alice"
+
+
+def test_check_jail_takes_an_address6_in_the_netblock6(fleet: t.Any) -> None:
+    fleet.hosts["h1"]["vps_netblock6"] = "2001:db8:1::/64"
+    fleet.append("address6: 2001:DB8:1:0::17\n")
+    assert fleet.compile()["h1"][0]["address6"] == "2001:db8:1::17"
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("2001:db8:2::17", "is outside 2001:db8:1::/64, the vps_netblock6 of h1; choose one inside"),
+        ("2001:db8:1::", "is the first of 2001:db8:1::/64, which all of its routers answer to; choose another"),
+    ],
+)
+def test_check_jail_names_an_address6_that_no_jail_can_have(fleet: t.Any, address: str, error: str) -> None:
+    fleet.hosts["h1"]["vps_netblock6"] = "2001:db8:1::/64"
+    fleet.append(f"address6: '{address}'\n")
+    assert fleet.errors() == [f"jails/alice.yml:6: address6: {address} {error}"]
+
+
+def test_check_jail_does_not_ask_for_a_netblock6_that_is_wrong(fleet: t.Any) -> None:
+    fleet.hosts["h1"]["vps_netblock6"] = "2001:db8:1::"
+    fleet.append("address6: 2001:db8:1::17\n")
+    (error,) = fleet.errors()
+    assert error.startswith("hosts.yml: h1: vps_netblock6: ")
+
+
+def test_check_jail_says_that_its_name_does_not_do_for_a_host_name(fleet: t.Any) -> None:
+    fleet.write("jails/a_b.yml", "---\nhost: h1\ncustomer: alice\nplan: base\nid: 18\naddress: 192.168.1.18\n")
+    assert fleet.errors() == [
+        "jails/a_b.yml:2: hostname: missing, and its default does not do: a_b is not a host name; "
+        "write one such as www.example.net"
+    ]
+
+
+def test_check_host_says_that_its_name_does_not_do_for_a_path(fleet: t.Any) -> None:
+    fleet.hosts = {"h 1": fleet.hosts["h1"]}
+    fleet.write("jails/alice.yml", (fleet.path / "jails/alice.yml").read_text().replace("h1", '"h 1"'))
+    assert fleet.errors() == [
+        "hosts.yml: h 1: vps_root: missing, and its default does not do: /usr/local/jails/h 1 is not an absolute path "
+        "of plain names; write one such as /usr/local/jails"
+    ]
+
+
+def test_check_customer_counts_keys_as_they_are_written(fleet: t.Any) -> None:
+    fleet.write("customers/alice.yml", f"name: A\ncontact: a@example.net\nkeys: [17, {KEY}, {KEY}]\n")
+    assert [error.split(": ")[1] for error in fleet.errors()] == ["keys[0]", "keys[2]"]
+
+
+def test_check_record_writes_out_what_a_terminal_would_obey(fleet: t.Any) -> None:
+    fleet.write("jails/alice.yml", '"\\e[2J": 1\nhost: "\\x9b31m\\u202e"\n')
+    text = "\n".join(fleet.errors())
+    assert r"\x1b[2J: unknown key" in text
+    assert r"host: \x9b31m\u202e has characters that cannot be printed; remove them" in text
+    assert text.replace("\n", "").isprintable()
 
 
 def test_check_fleet_keeps_the_places_of_published_ports(fleet: t.Any) -> None:

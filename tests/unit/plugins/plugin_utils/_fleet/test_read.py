@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 import pytest
 
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import Block, Problem
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import BROKEN, Block, Problem
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.read import read_document
 
 
@@ -46,12 +47,13 @@ def test_read_document_of_an_empty_file_is_an_empty_mapping() -> None:
             "limits: {disk: 1G,\n  disk: 2G}\n",
             "jails/alice.yml:2: limits.disk: is given twice (first on line 1); keep one",
         ),
-        ("id: !vault x\n", "jails/alice.yml:1: id: has the tag !vault; write a plain value"),
+        ("id: !vault x\n", "jails/alice.yml:1: id: is not what ansible-vault wrote; encrypt it anew"),
+        ("id: !secret x\n", "jails/alice.yml:1: id: has the tag !secret; write a plain value"),
         ("a: &a [*a]\n", "jails/alice.yml:1: a[0]: repeated by an alias (*); write it out"),
         ("a: &a {b: 1}\nc: *a\n", "jails/alice.yml:1: c: repeated by an alias (*); write it out"),
         (
             "a: 2026-13-99\n",
-            "jails/alice.yml:1: a: 2026-13-99 cannot be read (month must be in 1..12); put text in quotes",
+            "jails/alice.yml:1: a: is not the number or date that it looks like; put text in quotes",
         ),
         ("? [a]\n: 1\n", "jails/alice.yml:1: a key must be a plain word"),
         ("- a\n", "jails/alice.yml:1: must be a mapping of keys to values"),
@@ -62,6 +64,77 @@ def test_read_document_of_an_empty_file_is_an_empty_mapping() -> None:
 )
 def test_read_document_names_each_error(text: str | bytes, error: str) -> None:
     assert read(text)[1] == [error]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0x50",
+        "010",
+        "0b11",
+        "1:30",
+        "1_000",
+        "+5",
+        "-0",
+        "1.50",
+        "1:30.5",
+        "1_0.5",
+        ".inf",
+        ".nan",
+        "0_",
+        "0x" + 5000 * "f",
+    ],
+)
+def test_read_document_takes_no_number_for_another(number: str) -> None:
+    block, errors = read(f"id: {number}\n")
+    assert block is not None
+    assert block.values == {"id": BROKEN}
+    assert len(errors) == 1
+    assert errors[0].startswith("jails/alice.yml:1: id: is ")
+    assert number not in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("80", 80), ("-1", -1), ("15.1", 15.1), ("'010'", "010"), ("!!str 010", "010"), ("08", "08")]
+)
+def test_read_document_takes_plain_numbers_and_text(text: str, value: t.Any) -> None:
+    block, errors = read(f"id: {text}\n")
+    assert (block and block.values, errors) == ({"id": value}, [])
+
+
+@pytest.mark.parametrize("kind", ["int", "bool", "float", "timestamp", "null"])
+@pytest.mark.parametrize("text", ["''", "maybe", "'17'"])
+def test_read_document_takes_no_value_of_another_tag(kind: str, text: str) -> None:
+    block, errors = read(f"id: !!{kind} {text}\n")
+    assert block is not None
+    assert block.values == {"id": BROKEN}
+    assert errors == [f"jails/alice.yml:1: id: has the tag tag:yaml.org,2002:{kind}; write a plain value"]
+
+
+@pytest.mark.parametrize("opening", ["[", "- ", "? ", "{a: "])
+def test_read_document_stops_where_no_record_is_as_deep(opening: str) -> None:
+    # As many would end the process, not raise an error.
+    assert read("a:\n  " + 100_000 * opening) == (
+        None,
+        ["jails/alice.yml: is nested more than 20 levels deep; write a record"],
+    )
+
+
+def test_read_document_takes_many_entries_that_are_not_deep() -> None:
+    block, errors = read("publish:\n" + 100 * "  - {port: 80, to: [80]}\n")
+    assert errors == []
+    assert block is not None
+    assert len(block.values["publish"]) == 100
+
+
+def test_read_folder_names_a_file_that_is_too_large(fleet: t.Any) -> None:
+    fleet.write("jails/alice.yml", "#" * (256 * 1024 + 1))
+    assert fleet.errors() == ["jails/alice.yml: is larger than 256K; write a record"]
+
+
+def test_read_folder_does_not_wait_for_a_pipe(fleet: t.Any) -> None:
+    os.mkfifo(fleet.path / "jails" / "bob.yml")
+    assert fleet.errors() == ["jails/bob.yml: is no file; remove it"]
 
 
 def test_read_folder_names_what_is_no_record(fleet: t.Any) -> None:
