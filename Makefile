@@ -8,8 +8,8 @@ PY := .venv/bin/python
 GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-demo demo demo-clean test lint types docs units sanity ansible-test-units build transcripts \
-	molecule acceptance bench clean
+.PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
+	build transcripts molecule acceptance bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -26,6 +26,12 @@ demo: venv-demo ## converge a fleet of model hosts on this machine
 
 demo-clean: venv-demo ## remove the demonstration's hosts
 	@$(PY) tests/demo.py --clean
+
+validate: venv-demo ## check the records of a fleet; FLEET=file, by default the example's
+	@$(PY) scripts/fleet.py validate $(if $(FLEET),--fleet $(FLEET))
+
+schema: venv-demo ## write schemas/ from the tables of keys
+	@$(PY) scripts/fleet.py schema schemas
 
 test: venv ## everything that must hold: all gates from lint to ansible-test-units
 	@$(GATES)
