@@ -15,7 +15,7 @@ import sys
 import time
 import typing as t
 
-from model import execute, task
+from model import execute, jexec, task
 from model.command import Exit
 from model.jailconf import expand
 from model.shell_parse import NAME, Node, Parser, Redirection, SyntaxProblem, Word
@@ -378,7 +378,7 @@ class Shell:
     def _split(self, word: Word, ctx: Context) -> list[list[tuple[str, bool]]]:
         fields: list[list[tuple[str, bool]]] = []
         current: list[tuple[str, bool]] | None = None
-        for kind, content, quoted in word.pieces:
+        for kind, content, quoted in self._at_home(word, ctx):
             if kind == "var" and content == "@" and quoted:
                 for place, each in enumerate(self.positional):
                     if place:
@@ -402,10 +402,21 @@ class Shell:
     def text(self, word: Word, ctx: Context, *, pattern: bool = False) -> str:
         """Expand a word to one text (for a ``pattern``: with quoted marks made plain)."""
         found = ""
-        for kind, content, quoted in word.pieces:
+        for kind, content, quoted in self._at_home(word, ctx):
             text = self._piece(kind, content, ctx)
             found += re.sub(r"([*?\[])", r"[\1]", text) if pattern and quoted else text
         return found
+
+    def _at_home(self, word: Word, ctx: Context) -> list[tuple[str, str, bool]]:
+        """Return the pieces of a word with the folder for which a tilde and a user's name at its begin stand."""
+        kind, text, quoted = word.pieces[0] if word.pieces else ("text", "", True)
+        match = re.fullmatch(r"~([^/]*)(/.*)?", text, re.DOTALL)
+        if kind != "text" or quoted or match is None or (match[2] is None and len(word.pieces) > 1):
+            return word.pieces
+        home = _home(ctx, match[1]) if match[1] else self._value("HOME")
+        if home is None:
+            return word.pieces
+        return [("text", home, True), ("text", match[2] or "", False), *word.pieces[1:]]
 
     def _piece(self, kind: str, content: str, ctx: Context) -> str:
         if kind == "var":
@@ -479,6 +490,12 @@ class Shell:
         except (SyntaxError, TypeError, ZeroDivisionError):
             ctx.err.write(f'{self.name}: arithmetic expression: syntax error: "{content}"\n')
             raise _Leave("exit", 2) from None
+
+
+def _home(ctx: Context, name: str) -> str | None:
+    """Return the home of a user, None if there is no such user."""
+    account = jexec.user(ctx, name)
+    return account[5] if account else None
 
 
 def _nowhere() -> t.TextIO:

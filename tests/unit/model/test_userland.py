@@ -50,6 +50,43 @@ def test_an_immutable_file_stays_as_it_is_until_its_flag_goes(sh: Shell) -> None
     assert sh("rm /tmp/f").rc == 0
 
 
+def test_with_x_nothing_beyond_a_mount_point_is_touched(sh: Shell) -> None:
+    sh("mkdir -p /tmp/a/m /tmp/b")
+    sh("touch /tmp/a/f /tmp/b/g")
+    sh("chflags schg /tmp/b/g")
+    assert sh("mount -t nullfs /tmp/b /tmp/a/m").rc == 0
+    assert sh("chflags -R -x 0 /tmp/a").rc == 0
+    assert " schg " in sh("ls -lo /tmp/b/g").out
+    assert sh("rm -rfx /tmp/a").err.splitlines() == [
+        "rm: /tmp/a/m: Device busy",
+        "rm: /tmp/a: Directory not empty",
+    ]
+    assert (sh("ls /tmp/a").out, sh("ls /tmp/b").out) == ("m\n", "g\n")
+
+
+def test_recursively_the_flags_of_a_link_are_its_own(sh: Shell) -> None:
+    sh("mkdir /tmp/a")
+    sh("touch /tmp/f")
+    sh("ln -s /tmp/f /tmp/a/link")
+    sh("chflags -h schg /tmp/a/link")
+    sh("chflags schg /tmp/f")
+    assert sh("rm -rf /tmp/a").rc == 1
+    assert sh("chflags -R 0 /tmp/a").rc == 0
+    assert " schg " in sh("ls -lo /tmp/f").out
+    assert sh("rm -rf /tmp/a").rc == 0
+
+
+def test_tar_on_one_file_system_keeps_a_mount_point_and_nothing_in_it(sh: Shell) -> None:
+    sh("mkdir -p /tmp/a/m /tmp/b")
+    sh("touch /tmp/a/f /tmp/b/g")
+    assert sh("mount -t nullfs /tmp/b /tmp/a/m").rc == 0
+    assert sh("tar -c --zstd --format pax --one-file-system -f /tmp/a.tar.zst -C /tmp/a .").rc == 0
+    assert sh("tar -tf /tmp/a.tar.zst").out == "./\n./f\n./m/\n"
+    assert sh("tar -cf /tmp/a.tar -C /tmp/a .").rc == 0
+    assert sh("tar -tf /tmp/a.tar").out == "./\n./f\n./m/\n./m/g\n"
+    assert sh("tar -c --format cpio -f /tmp/x -C /tmp/a .").rc == 1
+
+
 def test_flags_stay_with_a_file_when_a_folder_above_is_renamed(sh: Shell) -> None:
     sh("mkdir -p /tmp/a/b")
     sh("touch /tmp/a/b/f")
@@ -115,3 +152,9 @@ def test_a_lock_that_is_held_ends_with_75(sh: Shell) -> None:
 def test_install_makes_a_folder_with_owner_and_mode(sh: Shell) -> None:
     assert sh("install -d -o root -g wheel -m 0750 /tmp/a/b").rc == 0
     assert sh("stat -f %Lp:%Su:%Sg /tmp/a/b").out == "750:root:wheel\n"
+
+
+def test_a_tilde_stands_for_the_home_of_a_user(sh: Shell) -> None:
+    sh.host.path("/etc/passwd").write_text("www:*:80:80:Web:/var/www:/usr/sbin/nologin\n")
+    script = "HOME='/a b'; x=~www/x; echo ~ ~/c ~www ~www/d ~nobody/e a~ '~' ~\"www\" $x"
+    assert sh.host.run(["sh", "-c", script]).out == "/a b /a b/c /var/www /var/www/d ~nobody/e a~ ~ ~www /var/www/x\n"
