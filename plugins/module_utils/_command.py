@@ -22,6 +22,8 @@ ENVIRONMENT = {
 
 # No command here waits for a person; what takes longer than this hangs.
 SECONDS = 1800
+# For commands whose time grows with what a customer has on his disk.
+LONG_SECONDS = 86400
 
 
 # Exit statuses as a shell has them.
@@ -31,10 +33,11 @@ HANGING = 124
 
 @dataclass(frozen=True)
 class Command:
-    """A process to start: its arguments as they are (no shell sees them) and its standard input."""
+    """A process to start: its arguments as they are (no shell sees them), its standard input, its time in seconds."""
 
     argv: tuple[str, ...]
     stdin: str = ""
+    seconds: float = SECONDS
 
     def __str__(self) -> str:
         """Show it as one would type it."""
@@ -76,6 +79,10 @@ class Runner(t.Protocol):
 class HostRunner:
     """Starts real processes on this host."""
 
+    def __init__(self, environment: t.Mapping[str, str] = ENVIRONMENT) -> None:
+        """Keep the environment of the processes."""
+        self.environment = environment
+
     def run(self, command: Command) -> Done:
         """Run one command to its end, whatever its exit status."""
         try:
@@ -85,15 +92,15 @@ class HostRunner:
                 capture_output=True,
                 encoding="utf-8",
                 errors="surrogateescape",
-                env=ENVIRONMENT,
+                env=self.environment,
                 cwd="/",
-                timeout=SECONDS,
+                timeout=command.seconds,
                 check=False,
             )
         except FileNotFoundError:
             return Done(command, NO_PROGRAM, "", f"{command.argv[0]}: no such program on this host")
         except subprocess.TimeoutExpired:
-            return Done(command, HANGING, "", f"{command.argv[0]}: no end after {SECONDS} s")
+            return Done(command, HANGING, "", f"{command.argv[0]}: no end after {command.seconds} s")
         return Done(command, ended.returncode, ended.stdout, ended.stderr)
 
 

@@ -33,6 +33,7 @@ BIN = Path(sys.executable).parent
 CALL = "sshd-session"
 
 BIG_HOSTS, BIG_JAILS = 10, 47
+COMPILE_HOSTS, COMPILE_CUSTOMERS = 200, 3000
 REPEATS = 3
 
 
@@ -133,19 +134,45 @@ def measure_big_fleet(folder: Path) -> None:
         figure(name, cost.seconds, "s", f"{cost.calls} module calls, {cost.processes} processes")
 
 
+def measure_order(folder: Path) -> None:
+    """Measure an order from its command to the jail's answer, on a host that has 49 jails."""
+    one = Fleet(folder / "order", 1, 49)
+    one.converge()
+    words = {"jail": "new", "plan": "base", "customer": "c1", "order_delay": "1"}
+    cost = one.run(PROJECT / "order.yml", "-e", json.dumps(words))
+    figure("order_first_answer", cost.seconds, "s", f"{cost.processes} processes")
+    figure("order_module_calls", cost.calls, "calls")
+
+
 def measure_compiler(folder: Path) -> None:
-    """Measure the inventory plugin alone with 1,000 and 10,000 records."""
-    memory = 0
-    for records in (1000, 10000):
-        place = folder / f"compile-{records}"
-        fleet.write(place, records // 100, 100)
-        begin = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, HERE / "compile.py", place], capture_output=True, text=True, check=True, cwd=PROJECT
-        )
-        figure(f"compile_{records}", time.monotonic() - begin, "s")
-        memory = int(done.stdout)
-    figure("compile_10000_memory", memory, "MiB")
+    """Measure the inventory plugin alone, and Ansible's list of the inventory, with 1,000 and 10,000 records."""
+    for jails in (1000, 10000):
+        place = folder / f"compile-{jails}"
+        names = fleet.write(place, COMPILE_HOSTS, jails // COMPILE_HOSTS, COMPILE_CUSTOMERS)
+        seconds, memory = spend([sys.executable, str(HERE / "compile.py"), str(place)])
+        figure(f"compile_{jails}", seconds, "s")
+        if jails == 10000:
+            figure("compile_10000_memory", memory, "MiB")
+        listed = folder / "list.json"
+        sources = [f"-i{place / name}" for name in ("hosts.yml", "fleet.yml")]
+        seconds, memory = spend([str(BIN / "ansible-inventory"), *sources, "--list", "--output", str(listed)])
+        if len(json.loads(listed.read_text())["_meta"]["hostvars"]) != len(names) + jails:
+            raise SystemExit("not every host and jail was listed")
+        figure(f"list_{jails}", seconds, "s", f"{listed.stat().st_size // 2**20} MiB of JSON")
+        if jails == 10000:
+            figure("list_10000_memory", memory, "MiB")
+
+
+def spend(argv: t.Sequence[str]) -> tuple[float, int]:
+    """Run a command; return the wall time (s) and the memory (MiB) that it took at most; raise if it fails."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".build" / "tree")}
+    begin = time.monotonic()
+    pid = os.posix_spawn(argv[0], list(argv), environment)
+    _unused, status, usage = os.wait4(pid, 0)
+    seconds = time.monotonic() - begin
+    if status:
+        raise SystemExit(f"{' '.join(argv)} failed")
+    return seconds, usage.ru_maxrss // 1024
 
 
 def main() -> int:
@@ -153,6 +180,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         measure_growth(Path(folder))
         measure_big_fleet(Path(folder))
+        measure_order(Path(folder))
         measure_compiler(Path(folder))
     return 0
 

@@ -263,7 +263,7 @@ class _Attempt:
 
 def _elsewhere(host: Host, packet: Packet, protocol: str) -> Outcome:
     """Let a packet that left this machine arrive at the host of the rack that has its address, if one does."""
-    other = _host_with(host, packet.target)
+    other = host_with(RACK if RACK.is_dir() else host.directory.parent.parent, packet.target)
     if other is None:
         return TIMEOUT, None
     with other.kernel() as kernel:
@@ -271,9 +271,9 @@ def _elsewhere(host: Host, packet: Packet, protocol: str) -> Outcome:
         return attempt.from_outside(packet.source, packet.target, packet.source_port)
 
 
-def _host_with(host: Host, address: str) -> Host | None:
-    folder = RACK if RACK.is_dir() else host.directory.parent.parent
-    hosts = folder / "hosts"
+def host_with(rack: Path, address: str) -> Host | None:
+    """Return the host of a rack that has an address on a card of its own, None if none has."""
+    hosts = rack / "hosts"
     for directory in sorted(hosts.iterdir()) if hosts.is_dir() else []:
         if not (directory / "kernel.json").exists():
             continue

@@ -5,6 +5,7 @@
 
 ``RACK/hosts/NAME/`` is a host; ``RACK/bin/ssh`` stands in for ssh(1) on the controller: Ansible's own ssh connection
 plugin uses it as ``ansible_ssh_executable``. On each host ``/usr/bin/ssh`` does the same, so hosts reach each other.
+``RACK/bin/ssh-keyscan`` stands in for ssh-keyscan(1) on the controller.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ SSH_OPTIONS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:PQ:R:S:TVw:W:
 WRAPPER = """#!{python} -IS
 import sys
 sys.path.insert(0, {code!r})
-from model.rack import ssh
-sys.exit(ssh({rack!r}, sys.argv))
+from model.{module} import {function}
+sys.exit({function}({rack!r}, sys.argv))
 """
+# What is in a rack's bin/: the module and the function that each program is.
+PROGRAMS = {"ssh": ("rack", "ssh"), "ssh-keyscan": ("keyscan", "ssh_keyscan")}
 
 
 class Rack:
@@ -44,17 +47,21 @@ class Rack:
 
     def add(self, name: str, address: str, **hardware: t.Any) -> Host:
         """Install FreeBSD on a new host and boot it; ``hardware`` goes to :func:`model.machine.install`."""
-        self.folder.joinpath("bin").mkdir(parents=True, exist_ok=True)
-        if not self.ssh.exists():
-            code = str(enter.CODE.parent)
-            self.ssh.write_text(WRAPPER.format(python=sys.executable, code=code, rack=str(self.folder)))
-            self.ssh.chmod(0o755)
+        self._install_programs()
         directory = self.folder / "hosts" / name
         directory.mkdir(parents=True)
         host = Host(directory)
         machine.install(host, name=name, address=address, **hardware)
         machine.boot(host)
         return host
+
+    def _install_programs(self) -> None:
+        self.ssh.parent.mkdir(parents=True, exist_ok=True)
+        for name, (module, function) in PROGRAMS.items():
+            program = self.ssh.with_name(name)
+            settings = {"python": sys.executable, "code": str(enter.CODE.parent), "rack": str(self.folder)}
+            program.write_text(WRAPPER.format(module=module, function=function, **settings))
+            program.chmod(0o755)
 
     def find(self, destination: str) -> Host | None:
         """Return the host of that name (short or full) or address, None if the rack has none such."""

@@ -186,20 +186,27 @@ def ssh_keygen(ctx: Context) -> int:
 
 
 def _generate(ctx: Context, file: str, kind: str, flags: t.Mapping[str, list[str]]) -> None:
-    name = {"rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256", "ed25519": "ssh-ed25519"}[kind]
-    body = base64.b64encode(
-        _packed(name.encode()) + _packed(secrets.token_bytes(384 if kind == "rsa" else 32))
-    ).decode()
+    name, *parts = _key_parts(kind)
+    body = base64.b64encode(b"".join(_packed(part) for part in (name, *parts))).decode()
     comment = flags["C"][-1] if "C" in flags else f"root@{ctx.run(['hostname']).out.strip()}"
     private = base64.b64encode(secrets.token_bytes(210)).decode()
     lines = "\n".join(private[start : start + 70] for start in range(0, len(private), 70))
     path = ctx.path(file)
     _write(path, f"-----BEGIN OPENSSH PRIVATE KEY-----\n{lines}\n-----END OPENSSH PRIVATE KEY-----\n", 0o600)
-    _write(ctx.path(f"{file}.pub"), f"{name} {body} {comment}\n", 0o644)
+    _write(ctx.path(f"{file}.pub"), f"{name.decode()} {body} {comment}\n", 0o644)
     if "q" not in flags:
         ctx.print(f"Generating public/private {kind} key pair.")
         ctx.print(f"Your identification has been saved in {file}")
         ctx.print(f"Your public key has been saved in {file}.pub")
+
+
+def _key_parts(kind: str) -> tuple[bytes, ...]:
+    """Return what a public key consists of: its type, then its numbers."""
+    if kind == "rsa":
+        return b"ssh-rsa", (65537).to_bytes(3, "big"), b"\0\x80" + secrets.token_bytes(382) + b"\1"
+    if kind == "ecdsa":
+        return b"ecdsa-sha2-nistp256", b"nistp256", b"\4" + secrets.token_bytes(64)
+    return b"ssh-ed25519", secrets.token_bytes(32)
 
 
 def _packed(data: bytes) -> bytes:

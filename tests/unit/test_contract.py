@@ -15,16 +15,22 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.drift import RESULTS
 from support.lab import MODULES, run_main
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTION = "jailisp.vps"
 NAMES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+# What works on the controller is an action; the module of its name is documentation.
+ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
+ON_HOSTS = sorted(set(NAMES) - set(ACTIONS))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
 # What an option of a module may say of itself in an argument spec, beside what it holds.
 CHECKED = ("type", "elements", "required", "default", "choices", "no_log")
-LOOPS = re.compile(r"\s*(- )?(loop|with_\w+|until):")
+LOOPS = re.compile(r"\s*(- )?(loop|with_\w+):")
+REGISTERED = re.compile(r"\s*register: (\w+)")
+WAITS = re.compile(r"\s*(- )?until:")
 
 Spec = dict[str, t.Any]
 
@@ -35,6 +41,12 @@ def load(path: Path) -> t.Any:
 
 def module(name: str) -> types.ModuleType:
     return importlib.import_module(f"{MODULES}.{name}")
+
+
+def spec_of(name: str) -> Spec:
+    """Return the argument spec of a module, or of the action of its name."""
+    code = importlib.import_module(f"{MODULES.rpartition('.')[0]}.action.{name}") if name in ACTIONS else module(name)
+    return t.cast(Spec, code.ARGUMENT_SPEC)
 
 
 def documented(options: Spec) -> Spec:
@@ -60,7 +72,7 @@ def test_options_are_documented_as_they_are(name: str) -> None:
     loaded = module(name)
     documentation = yaml.safe_load(loaded.DOCUMENTATION)
     assert documentation["module"] == name
-    assert documented(documentation.get("options", {})) == specified(loaded.ARGUMENT_SPEC)
+    assert documented(documentation.get("options", {})) == specified(spec_of(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,11 +98,11 @@ def test_examples_are_valid_calls(name: str) -> None:
     assert calls
     for task in calls:
         assert task.get("name")
-        result = ArgumentSpecValidator(loaded.ARGUMENT_SPEC).validate(task[f"{COLLECTION}.{name}"] or {})
+        result = ArgumentSpecValidator(spec_of(name)).validate(task[f"{COLLECTION}.{name}"] or {})
         assert result.error_messages == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_HOSTS)
 def test_examples_pass_what_the_module_itself_checks(name: str) -> None:
     loaded = module(name)
     subsystem = next((value for value in vars(loaded).values() if hasattr(value, "observe")), None)
@@ -104,11 +116,11 @@ def test_examples_pass_what_the_module_itself_checks(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_option_is_refused(name: str) -> None:
-    found = ArgumentSpecValidator(module(name).ARGUMENT_SPEC).validate({"colour": "red"}).error_messages
+    found = ArgumentSpecValidator(spec_of(name)).validate({"colour": "red"}).error_messages
     assert any("colour" in message for message in found)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_HOSTS)
 def test_main_takes_the_argument_spec(name: str) -> None:
     result = run_main(module(name), colour="red")
     assert result["failed"]
@@ -117,7 +129,8 @@ def test_main_takes_the_argument_spec(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_has_unit_tests_and_is_in_the_action_group(name: str) -> None:
-    assert (ROOT / "tests/unit/plugins/modules" / f"test_{name}.py").is_file()
+    folder = "action" if name in ACTIONS else "modules"
+    assert (ROOT / "tests/unit/plugins" / folder / f"test_{name}.py").is_file()
     assert name in load(ROOT / "meta/runtime.yml")["action_groups"]["vps"]
 
 
@@ -127,8 +140,14 @@ def test_the_action_group_names_only_modules() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_module_supports_check_mode(name: str) -> None:
-    text = (ROOT / "plugins/modules" / f"{name}.py").read_text(encoding="utf-8")
-    assert "supports_check_mode=True" in text
+    folder, words = (
+        ("action", "_supports_check_mode = True") if name in ACTIONS else ("modules", "supports_check_mode=True")
+    )
+    assert words in (ROOT / "plugins" / folder / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_every_action_is_documented_as_a_module() -> None:
+    assert set(ACTIONS) <= set(NAMES)
 
 
 # Roles and playbooks --------------------------------------------------------------------------------------------------
@@ -174,7 +193,8 @@ def test_an_option_of_a_role_is_required_or_has_a_default_or_may_be_left_out(rol
 def test_no_task_loops(role: str) -> None:
     assert tasks_of(role)
     for path in tasks_of(role):
-        assert [line for line in path.read_text(encoding="utf-8").splitlines() if LOOPS.match(line)] == []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if LOOPS.match(line) or WAITS.match(line)] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -216,6 +236,38 @@ def test_no_playbook_loops(playbook: str) -> None:
     assert [line for line in text.splitlines() if LOOPS.match(line)] == []
 
 
-def test_the_checkouts_site_is_the_collections() -> None:
-    (play,) = load(ROOT / "site.yml")
-    assert play["ansible.builtin.import_playbook"] == "playbooks/site.yml"
+@pytest.mark.parametrize("playbook", sorted(path.name for path in ROOT.glob("*.yml") if path.name in PLAYBOOKS))
+def test_a_playbook_of_the_checkout_is_the_collections(playbook: str) -> None:
+    (play,) = load(ROOT / playbook)
+    assert play["ansible.builtin.import_playbook"] == f"playbooks/{playbook}"
+
+
+def test_the_checkout_has_the_playbooks_that_people_start() -> None:
+    assert {path.name for path in ROOT.glob("*.yml")} & set(PLAYBOOKS) >= {"order.yml", "site.yml"}
+
+
+def variables_of_roles(playbook: str) -> dict[str, Spec]:
+    """Return the variables that a playbook gives to the first call of each role."""
+    found: dict[str, Spec] = {}
+
+    def look(tasks: t.Any) -> None:
+        for task in tasks:
+            look(task.get("block", []))
+            if "ansible.builtin.import_role" in task:
+                found.setdefault(task["ansible.builtin.import_role"]["name"], task.get("vars", {}))
+
+    look(load(ROOT / "playbooks" / playbook)[0]["tasks"])
+    return found
+
+
+def test_drift_is_what_the_sites_roles_foretell() -> None:
+    site, drift = variables_of_roles("site.yml"), variables_of_roles("drift.yml")
+    # The site leaves out jails that were not asked for, or that got no root; both are drift.
+    for role, name in ((f"{COLLECTION}.world", "world_jails"), (f"{COLLECTION}.jails", "jails_list")):
+        site[role] = {**site[role], name: "{{ jails }}"}
+    assert drift == site
+
+
+def test_roles_leave_the_results_that_drift_looks_at() -> None:
+    kept = {name for role in ROLES for path in tasks_of(role) for name in REGISTERED.findall(path.read_text())}
+    assert set(RESULTS) <= kept
