@@ -59,6 +59,23 @@ class Files:
         with os.scandir(self.path(name)) as entries:
             return "folder" if next(entries, None) else "empty"
 
+    def is_private(self, name: str) -> bool:
+        """Whether a folder belongs to whoever runs this, on a host root, and is open to nobody else."""
+        status = os.lstat(self.path(name))
+        return status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        return os.lstat(self.path(name)).st_size
+
+    def sync(self, name: str) -> None:
+        """Have a file's content on the disk, that a name given to it afterwards never shows less."""
+        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def sha256(self, name: str) -> str | None:
         """Return the SHA-256 of a file as 64 hexadecimal digits, None if there is none."""
         digest = hashlib.sha256()
@@ -105,7 +122,7 @@ class Files:
         os.chmod(self.path(name), mode)
 
     def move(self, source: str, target: str) -> None:
-        """Give a folder its name at once; an empty folder that has the name makes way."""
+        """Give a folder or a file its name at once; an empty folder, or a file, that has the name makes way."""
         os.rename(self.path(source), self.path(target))
         self._sync_folder(os.path.dirname(self.path(target)))
 

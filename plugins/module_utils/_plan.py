@@ -122,7 +122,7 @@ class MakeFolder:
 
 @dataclass(frozen=True)
 class Move:
-    """Give a finished folder its name."""
+    """Give a finished folder or file its name."""
 
     source: str
     target: str

@@ -16,6 +16,7 @@ description:
   - A root that holds a world stays as it is, whatever its release; RV(differs) names those of another release.
     One that holds something else is refused.
   - The password of root, which is empty in FreeBSD's archive, is locked in a fresh root.
+  - Destroys a root only where O(destroy) names its jail. All roots that are named nowhere stay as they are.
 options:
   worlds:
     description: The roots.
@@ -70,6 +71,33 @@ options:
   release_root:
     description: Where O(release_dataset) is mounted. Required with O(dataset).
     type: path
+  destroy:
+    description:
+      - The jails whose roots are destroyed, with all snapshots where they are datasets. Naming a jail is the consent.
+      - Refused while a jail runs in the root, while anything is mounted in it, and for a dataset that has children,
+        held snapshots, or clones.
+      - A folder first gets another name, so that what is half destroyed is never taken for a root.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name of the jail, which must not be among O(worlds).
+        type: str
+        required: true
+      archive:
+        description:
+          - The archive of the root that M(jailisp.vps.jail_archives) made. It must be there with its checksum, and
+            match it.
+          - Either this or O(destroy[].without_archive) is required.
+        type: str
+      without_archive:
+        description: Consents to destroy what there is no archive of.
+        type: bool
+        default: false
+  root:
+    description: The folder that holds the roots, each by the name of its jail. Required with O(destroy).
+    type: str
   at_once:
     description: How many roots are filled at the same time.
     type: int
@@ -102,6 +130,14 @@ EXAMPLES = r"""
     dataset: tank/jails
     release_dataset: tank/releases
     release_root: /usr/local/jails/releases
+
+- name: Destroy the root of a retired jail that has its archive
+  jailisp.vps.jail_worlds:
+    worlds: []
+    releases: {}
+    root: /usr/local/jails/h1
+    destroy:
+      - {name: alice, archive: /var/jail-archives/alice-2026-11-24T093000Z.tar.zst}
 """
 
 RETURN = r"""
@@ -172,6 +208,17 @@ ARGUMENT_SPEC = {
     "dataset": {"type": "str"},
     "release_dataset": {"type": "str"},
     "release_root": {"type": "path"},
+    "destroy": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "archive": {"type": "str"},
+            "without_archive": {"type": "bool", "default": False},
+        },
+    },
+    "root": {"type": "str"},
     "at_once": {"type": "int", "default": 4},
 }
 

@@ -14,6 +14,7 @@ import stat
 import time
 import typing as t
 
+from model import zstd
 from model.command import Exit
 from model.files import FLAG_NAMES, Files, account_names, fail, mode_string, reason
 
@@ -95,7 +96,10 @@ LONG = {
     "version": "",
     "xattrs": "",
     "xz": "J",
+    "zstd": "",
 }
+# Those of --format that make what the model makes.
+FORMATS = frozenset({"pax", "paxr", "posix", "restricted"})
 DELAYED = "Error exit delayed from previous errors"
 
 Flags = dict[str, list[str]]
@@ -300,8 +304,9 @@ class Reader:
             except OSError:
                 raise Exit(1, f"Error opening archive: Failed to open '{name}'") from None
         try:
+            data = zstd.decompress(data) if data.startswith(zstd.MAGIC) else data
             return tarfile.open(fileobj=io.BytesIO(data), errorlevel=2)
-        except (tarfile.TarError, EOFError):
+        except (tarfile.TarError, zstd.Unreadable, EOFError):
             if data[:1] and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:512]):
                 # libarchive takes text for a list of files in mtree(5)'s form.
                 return None

@@ -11,17 +11,29 @@ import stat
 import tarfile
 import typing as t
 
+from model import zstd
 from model.command import Exit
 from model.files import Files, account_names, reason
-from model.tar import DELAYED, Flags, excluded, patterns
-from model.userland import check_open, check_room
+from model.tar import DELAYED, FORMATS, Flags, excluded, patterns
+from model.userland import check_open
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from model.command import Context
+    from model.host import State
 
-SUFFIXES = {".gz": "gz", ".tgz": "gz", ".xz": "xz", ".txz": "xz", ".bz2": "bz2", ".tbz": "bz2", ".tar": ""}
+SUFFIXES = {
+    ".gz": "gz",
+    ".tgz": "gz",
+    ".xz": "xz",
+    ".txz": "xz",
+    ".bz2": "bz2",
+    ".tbz": "bz2",
+    ".tar": "",
+    ".zst": "zst",
+    ".tzst": "zst",
+}
 
 
 def create(ctx: Context, flags: Flags, operands: list[tuple[str, str]]) -> int:
@@ -34,30 +46,42 @@ def create(ctx: Context, flags: Flags, operands: list[tuple[str, str]]) -> int:
         raise Exit(1, "no files or directories specified")
     name = flags.get("f", ["/dev/sa0"])[-1]
     kind = "gz" if "z" in flags else "xz" if "J" in flags else "bz2" if flags.keys() & {"j", "y"} else ""
+    kind = "zst" if "zstd" in flags else kind
     if "a" in flags:
         kind = next((each for suffix, each in SUFFIXES.items() if name.endswith(suffix)), "")
+    form = flags.get("format", ["paxr"])[-1]
+    if form not in FORMATS:
+        raise Exit(1, f"the model does not know --format {form}")
     data = io.BytesIO()
-    mode = t.cast(t.Literal["w:gz"], f"w:{kind}")
+    mode = t.cast(t.Literal["w:gz"], f"w:{'' if kind == 'zst' else kind}")
     with tarfile.open(fileobj=data, mode=mode, format=tarfile.PAX_FORMAT) as archive:
         writer = _Writer(ctx, flags, archive)
         for word, folder in operands:
             writer.operand(word, folder)
+    content = zstd.compress(data.getvalue()) if kind == "zst" else data.getvalue()
     if name == "-":
         ctx.out.flush()
-        ctx.out.buffer.write(data.getvalue())
+        ctx.out.buffer.write(content)
     else:
         try:
-            files = Files(ctx.host)
-            check_open(files, ctx.path(name))
-            check_room(files, ctx.path(name), len(data.getvalue()))
-            ctx.path(name).write_bytes(data.getvalue())
-        except OSError as error:
-            raise Exit(
-                1, f"Failed to open '{name}'" if not ctx.path(name).parent.is_dir() else f"Write error: {reason(error)}"
-            ) from None
+            _store(ctx, name, content)
+        except OSError:
+            raise Exit(1, f"Failed to open '{name}'") from None
     if writer.status:
         ctx.warn(DELAYED)
     return writer.status
+
+
+def _store(ctx: Context, name: str, content: bytes) -> None:
+    """Write the archive's file; on a full file system as much of it as there is room for."""
+    files, path = Files(ctx.host), ctx.path(name)
+    check_open(files, path)
+    room = files.room(path)
+    fits = room is None or len(content) <= room
+    path.write_bytes(content if fits else content[: max(room or 0, 0)])
+    if not fits:
+        # libarchive knows why, bsdtar does not say it.
+        raise Exit(1, "Write error")
 
 
 class _Writer:
@@ -66,6 +90,7 @@ class _Writer:
         self.files = Files(ctx.host)
         self.excluded = patterns(ctx, flags)
         self.told_slash = False
+        self.mount: State | None = None
         self.first: dict[int, str] = {}
         numeric = "numeric-owner" in flags
         self.users = {} if numeric else account_names(ctx)
@@ -79,6 +104,7 @@ class _Writer:
             self.ctx.warn(f"{word}: Cannot stat: No such file or directory")
             self.status = 1
             return
+        self.mount = self.files.mount_of(path)
         self._add(word, path)
 
     def _add(self, name: str, path: Path) -> None:
@@ -103,9 +129,10 @@ class _Writer:
         if "v" in self.flags:
             self.ctx.err.write(f"a {name}\n")
         if stat.S_ISDIR(status.st_mode) and "n" not in self.flags:
+            if "one-file-system" in self.flags and self.files.mount_of(path) != self.mount:
+                # The folder itself is an entry all the same.
+                return
             for child in self.files.names(path):
-                if "one-file-system" in self.flags and self.files.is_mount(path / child):
-                    continue
                 self._add(f"{name.rstrip('/')}/{child}", path / child)
 
     def _member(self, name: str, path: Path, status: os.stat_result) -> None:

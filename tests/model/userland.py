@@ -310,12 +310,12 @@ class Remover:
         self.files.save()
         return self.status
 
-    def remove(self, name: str, path: Path) -> bool:
-        """Remove one file or tree; say whether it is gone."""
+    def remove(self, name: str, path: Path, *, below: bool = False) -> bool:
+        """Remove one file or tree, an operand or what is below one; say whether it is gone."""
         try:
             mode = os.lstat(path).st_mode
             if stat.S_ISDIR(mode):
-                return self._folder(name, path)
+                return self._folder(name, path, below=below)
             self.files.check_remove(path)
             if not self._agreed(name):
                 return False
@@ -342,14 +342,12 @@ class Remover:
             self.ctx.err.write(f"find: -delete: {'rmdir' if path.is_dir() else 'unlink'}({name}): {reason(error)}\n")
             self.status = 1
 
-    def _folder(self, name: str, path: Path) -> bool:
+    def _folder(self, name: str, path: Path, *, below: bool) -> bool:
         if not self.recursive and "d" not in self.flags:
             return self._warn(name, "is a directory")
-        if self.recursive:
+        if self.recursive and not (below and "x" in self.flags and self.files.is_mount(path)):
             for entry in self.files.names(path):
-                child = path / entry
-                if "x" not in self.flags or not self.files.is_mount(child):
-                    self.remove(f"{name}/{entry}", child)
+                self.remove(f"{name}/{entry}", path / entry, below=True)
         if not self._agreed(name):
             return False
         try:
@@ -527,9 +525,7 @@ class _Changer:
             if not os.path.lexists(path):
                 self._warn(name, "No such file or directory")
                 continue
-            for each in self.files.walk(path) if "R" in self.flags else [path]:
-                if "R" in self.flags and "L" not in self.flags and each.is_symlink() and "h" not in self.flags:
-                    continue
+            for each in self._tree(path) if "R" in self.flags else [path]:
                 try:
                     change(each)
                 except OSError as error:
@@ -539,6 +535,15 @@ class _Changer:
                     self.ctx.print(name.rstrip("/") + os.fspath(each)[len(os.fspath(path)) :])
         self.files.save()
         return self.status
+
+    def _tree(self, path: Path) -> t.Iterator[Path]:
+        """Yield a file and all below it (with -x on its own file system), folders after what is in them."""
+        if path.is_dir() and not path.is_symlink():
+            for name in self.files.names(path):
+                child = path / name
+                crosses = "x" in self.flags and self.files.is_mount(child)
+                yield from [child] if crosses else self._tree(child)
+        yield path
 
     def _warn(self, name: str, text: str) -> None:
         if "f" not in self.flags:
@@ -588,7 +593,7 @@ def chown(ctx: Context) -> int:
 
     def change(path: Path) -> None:
         changer.files.check_write(path)
-        changer.files.chown(path, uid, gid, follow="h" not in flags)
+        changer.files.chown(path, uid, gid, follow="L" in flags or not flags.keys() & {"h", "R"})
 
     return changer.run(names[1:], change)
 

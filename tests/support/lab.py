@@ -107,7 +107,7 @@ class Lab:
 
 
 # Commands that change nothing on a real host, and in the model make the state of a subsystem that was never used.
-READERS = (("jls",), ("pfctl", "-s", "info"), ("dnctl", "pipe", "show"))
+READERS = (("jls",), ("pfctl", "-s", "info"), ("dnctl", "pipe", "show"), ("rctl",))
 FORETOLD = ("changed", "commands", "before", "after", "diff")
 
 

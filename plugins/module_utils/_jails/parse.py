@@ -61,3 +61,11 @@ def parse_mounts(text: str) -> list[tuple[str, str]]:
     """Return (kind of file system, mount point) of all mounts in their order, from ``mount -p``."""
     rows = [line.split() for line in text.splitlines() if line.strip()]
     return [(kind, point.replace("\\040", " ")) for _source, point, kind, *_options in rows]
+
+
+def user_of(running: t.Mapping[str, Parameters], name: str, path: str) -> str | None:
+    """Return the running jail that has the name, or that lives in the root or below it; None if there is none."""
+    for jail, parameters in running.items():
+        if jail == name or f"{parameters['path']}/".startswith(f"{path}/"):
+            return jail
+    return None

@@ -13,6 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._archives.parse import parse_entry
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
@@ -51,13 +52,24 @@ class World:
 
 
 @dataclass(frozen=True)
+class Doomed:
+    """A root that shall be destroyed; ``archive`` is what must be there of it, None if nothing needs to."""
+
+    name: str
+    path: str
+    archive: str | None
+
+
+@dataclass(frozen=True)
 class Wish:
     """All worlds by name. ``dataset`` is the parent of the jails' datasets, None where roots are plain folders.
 
-    ``release_dataset`` is the parent of the releases' datasets and is mounted at ``release_root``.
+    ``release_dataset`` is the parent of the releases' datasets and is mounted at ``release_root``. ``doomed`` are by
+    name, too.
     """
 
     worlds: dict[str, World]
+    doomed: dict[str, Doomed]
     seeds: tuple[Seed, ...]
     dataset: str | None
     release_dataset: str
@@ -84,6 +96,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         raise InvalidDesired("release_dataset, release_root: with dataset, say where the releases' datasets are")
     return Wish(
         worlds={name: _world(record, releases) for name, record in sorted(worlds.items())},
+        doomed=_all_doomed(parameters, worlds),
         seeds=tuple(_seed(path, record) for path, record in sorted(seeds.items())),
         dataset=dataset,
         release_dataset=release_dataset or "",
@@ -110,6 +123,31 @@ def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World
         known = ", ".join(sorted(releases)) or "none is given"
         raise InvalidDesired(f"worlds: {name}: release: {release} is not among releases ({known}); add it there")
     return World(name, _plain("worlds", name, "path", record["path"]), releases[release])
+
+
+def _all_doomed(parameters: t.Mapping[str, t.Any], worlds: t.Collection[str]) -> dict[str, Doomed]:
+    records, root = by_name(parameters["destroy"], "destroy"), parameters["root"]
+    if records and not is_plain(root or ""):
+        raise InvalidDesired(
+            f"root: {root!r} is not an absolute, plain path below /; with destroy, name the roots' folder"
+        )
+    for name in records:
+        if name in worlds:
+            raise InvalidDesired(f"destroy: {name} is among worlds too; remove it from one of the two")
+    return {name: _doomed(record, root) for name, record in sorted(records.items())}
+
+
+def _doomed(record: t.Mapping[str, t.Any], root: str) -> Doomed:
+    name, archive = record["name"], record["archive"]
+    if not NAME.fullmatch(name):
+        raise InvalidDesired(f"destroy: {name!r}: name: no jail can have it; see the module jails for what it takes")
+    if (archive is None) != record["without_archive"]:
+        raise InvalidDesired(f"destroy: {name}: give either its archive, or without_archive: true")
+    if archive is not None:
+        entry = parse_entry(posixpath.basename(_plain("destroy", name, "archive", archive)))
+        if entry is None or (entry.name, entry.kind) != (name, "archive"):
+            raise InvalidDesired(f"destroy: {name}: archive: {archive} is no archive of {name}; name its own")
+    return Doomed(name, f"{root}/{name}", archive)
 
 
 def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:

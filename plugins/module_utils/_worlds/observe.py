@@ -3,13 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
-"""Reading all roots of a host: as data, by one process on hosts with a pool and none on others."""
+"""Reading all roots of a host: as data, by one process on hosts with a pool and none on others.
+
+Roots that shall be destroyed need more, see remains.py.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -18,15 +22,14 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     parse_datasets,
     parse_version,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, fresh, plan, staging
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, fresh, plan
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.remains import NO_DATASET, remains_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
 
-LIST = ("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-o", "name,mountpoint,mounted", "-r")
-# How zfs says that a dataset is not there yet; those that are there it lists all the same.
-NO_DATASET = "dataset does not exist"
+LIST = ("zfs", "list", "-Hp", "-t", "filesystem,volume,snapshot", "-o", "name,mountpoint,mounted", "-r")
 
 
 class Worlds:
@@ -39,6 +42,7 @@ class Worlds:
         self.wish = wish(parameters)
         # Reading an archive takes long; it is read once, also when the host is looked at again afterwards.
         self._digests: dict[str, str | None] = {}
+        self._kept: dict[str, str | None] = {}
 
     def observe(self, host: Host) -> Actual:
         """Read roots and datasets, and those archives that a fresh root needs."""
@@ -48,7 +52,8 @@ class Worlds:
             archive = world.release.archive
             if archive not in self._digests and fresh(world, roots, datasets, self.wish):
                 self._digests[archive] = host.files.sha256(archive)
-        return Actual(roots, datasets, dict(self._digests))
+        remains = remains_of(self.wish, host, datasets, self._kept)
+        return Actual(roots, datasets, dict(self._digests), remains)
 
     def _datasets(self, host: Host) -> dict[str, Dataset]:
         if self.wish.dataset is None:

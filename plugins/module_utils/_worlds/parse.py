@@ -33,6 +33,22 @@ class Dataset:
     mounted: bool
 
 
+def parse_pins(text: str) -> dict[str, dict[str, str]]:
+    """Return what keeps snapshots from being destroyed, from ``zfs get -Hp -o name,property,value clones,userrefs``.
+
+    By snapshot: ``clones`` (names, with commas between) and ``userrefs`` (a number of holds), where there are any.
+    """
+    pins: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        try:
+            name, key, value = line.split("\t")
+        except ValueError:
+            raise ParseError(f"`zfs get` printed a line that is not known: {line!r}") from None
+        if value not in ("", "-", "0"):
+            pins.setdefault(name, {})[key] = value
+    return pins
+
+
 def parse_datasets(text: str) -> dict[str, Dataset]:
     """Return datasets and snapshots by name, from ``zfs list -Hp -o name,mountpoint,mounted``."""
     datasets = {}

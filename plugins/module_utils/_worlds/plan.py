@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
-"""What has to be done so that every jail has a world; a root that holds anything is never touched.
+"""What has to be done so that every jail has a world; a root that holds anything is never touched unless it is doomed.
 
 A root comes into being whole: a folder is filled under another name and renamed, a dataset is cloned from a snapshot
 that is taken when the release is finished. So whatever bears a jail's name is whole, wherever a run was cut off.
@@ -11,7 +11,6 @@ that is taken when the release is finished. So whatever bears a jail's name is w
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
 from dataclasses import dataclass
 
@@ -26,8 +25,11 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
     Write,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds import destroy
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import clear, staging
 
 if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Release, Wish, World
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import Dataset
 
@@ -43,11 +45,15 @@ class Root:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is: the roots by jail, the datasets, and the SHA-256 of those archives that would be unpacked."""
+    """What is: the roots by jail, the datasets, and the SHA-256 of those archives that would be unpacked.
+
+    ``remains`` is what is there of each doomed root.
+    """
 
     roots: dict[str, Root]
     datasets: dict[str, Dataset]
     digests: dict[str, str | None]
+    remains: dict[str, Remains]
 
 
 def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
@@ -56,13 +62,14 @@ def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Da
     return no_root and (wish.dataset is None or f"{wish.dataset}/{world.name}" not in datasets)
 
 
-def staging(path: str) -> str:
-    """Return the name under which a root is filled."""
-    return f"{posixpath.dirname(path)}/.{posixpath.basename(path)}.new"
-
-
 def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
-    """Return the steps: releases that clones need, then all fresh roots side by side."""
+    """Return the steps: doomed roots go, then releases that clones need, then all fresh roots side by side."""
+    must_stay = destroy.refused(wish, actual.remains)
+    going = [
+        (doomed, actual.remains[name])
+        for name, doomed in wish.doomed.items()
+        if name not in must_stay and not actual.remains[name].nothing
+    ]
     bad = dict(_bad_releases(wish, actual))
     waiting = [world for world in wish.worlds.values() if _is_new(wish, actual, world)]
     new = [world for world in waiting if world.release.name not in bad]
@@ -76,9 +83,12 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
         clones = [_clone(wish, world) for world in new]
         steps = (*_mounts(wish, actual), *made, *clones)
     return Plan(
-        steps=steps,
-        changes=tuple(Change(f"world {world.path}", None, f"{world.release.name}\n") for world in new),
-        refused=(*bad.items(), *_refused(wish, actual)),
+        steps=(*[step for doomed, there in going for step in destroy.steps(wish, doomed, there)], *steps),
+        changes=(
+            *[destroy.change(doomed, there) for doomed, there in going],
+            *[Change(f"world {world.path}", None, f"{world.release.name}\n") for world in new],
+        ),
+        refused=(*must_stay.items(), *bad.items(), *_refused(wish, actual)),
         notes={
             "differs": dict(_differs(wish, actual)),
             "unmade": [world.name for world in waiting if attempt > 1 or world not in new],
@@ -129,28 +139,20 @@ def _differs(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, dict[str, str]
 
 
 def _side_by_side(branches: list[tuple[Step, ...]], new: list[World], wish: Wish) -> tuple[Branches, ...]:
-    undo = tuple(tuple(_clear(staging(world.path), world.name)) for world in new)
+    undo = tuple(tuple(clear(staging(world.path), world.name)) for world in new)
     return (Branches(tuple(branches), undo, wish.at_once),) if branches else ()
 
 
 def _fill(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
     """Fill a folder beside the root's place and rename it."""
     place, name = staging(world.path), world.name
-    left_over = _clear(place, name) if actual.roots[name].half_made else []
+    left_over = clear(place, name) if actual.roots[name].half_made else []
     return (
         *left_over,
         MakeFolder(place, 0o755, name),
         *_unpack(wish, world.release, place, name),
         Move(place, world.path, name),
     )
-
-
-def _clear(place: str, name: str) -> list[Run]:
-    """Remove what we half made ourselves and nobody has had; immutable files first lose that flag."""
-    return [
-        Run(Command(("chflags", "-R", "noschg", place)), name),
-        Run(Command(("rm", "-rf", place)), name),
-    ]
 
 
 def _unpack(wish: Wish, release: Release, place: str, name: str) -> list[Step]:

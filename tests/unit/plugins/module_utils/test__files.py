@@ -162,6 +162,27 @@ def test_sha256_is_that_of_the_content(files: Files) -> None:
     assert files.sha256("/a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+def test_a_folder_is_private_that_nobody_else_may_look_into(files: Files, tmp_path: Path) -> None:
+    for mode, private in ((0o700, True), (0o500, True), (0o750, False), (0o701, False)):
+        tmp_path.chmod(mode)
+        assert files.is_private("/") is private
+    tmp_path.chmod(0o700)
+
+
+def test_the_size_is_that_of_a_link_itself(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    (tmp_path / "link").symlink_to("file")
+    assert (files.size("/file"), files.size("/link")) == (1000, 4)
+
+
+def test_what_is_synced_is_not_followed(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("file")
+    files.sync("/file")
+    with pytest.raises(OSError, match="link"):
+        files.sync("/link")
+
+
 def test_kinds(files: Files, tmp_path: Path) -> None:
     files.write("/full/file", "")
     (tmp_path / "void").mkdir()

@@ -98,6 +98,32 @@ def with_folder(lab: Lab, world: Path) -> None:
     lab.run("mkdir", "-p", ROOTS)
 
 
+RETIRED = "2026-11-24T093000Z"
+ARCHIVED = [{"name": name, "path": f"{ROOTS}/{name}", "retired": RETIRED} for name in ("alice", "bob")]
+
+
+def with_retired(lab: Lab, world: Path) -> None:
+    for name in ("alice", "bob"):
+        copy(world / "etc", lab.path(f"{ROOTS}/{name}/etc"))
+        lab.run("chflags", "schg", f"{ROOTS}/{name}/etc/rc", f"{ROOTS}/{name}")
+    old = lab.path("/var/jail-archives/carol-2020-01-01T000000Z.tar.zst")
+    old.parent.mkdir(mode=0o700)
+    for file in (old, old.with_name(f"{old.name}.sha256")):
+        file.write_text("old")
+
+
+def doomed(*names: str, **more: t.Any) -> dict[str, t.Any]:
+    named = [{"name": name, "without_archive": True} for name in names]
+    return {"worlds": [], "releases": {}, "destroy": named, "root": ROOTS, **more}
+
+
+def with_doomed_dataset(lab: Lab, world: Path) -> None:
+    with_pool(lab, world)
+    for name in ("alice", "bob"):
+        lab.run("zfs", "create", f"tank/jails/{name}")
+        lab.run("zfs", "snapshot", f"tank/jails/{name}@monday")
+
+
 def with_pool(lab: Lab, world: Path) -> None:
     lab.run("zpool", "create", "-m", "none", "tank", "/dev/vtbd1")
     lab.run("zfs", "create", "-o", f"mountpoint={ROOTS}", "tank/jails")
@@ -130,6 +156,9 @@ CASES = {
     ),
     "folders": Case(with_folder, "jail_worlds", worlds()),
     "clones": Case(with_pool, "jail_worlds", worlds(**POOL)),
+    "archives": Case(with_retired, "jail_archives", {"archives": ARCHIVED, "at_once": 1}),
+    "destroyed folder": Case(with_retired, "jail_worlds", doomed("alice")),
+    "destroyed dataset": Case(with_doomed_dataset, "jail_worlds", doomed("alice", "bob", **POOL)),
     "datasets": Case(with_pool, "zfs_datasets", {"datasets": [{"name": "tank/a"}, {"name": "tank/b"}]}),
     "pipes": Case(with_pipes, "dummynet_pipes", pipes(10002, 10003)),
     "first rules": Case(with_pf, "pf_anchor", rules(8017)),

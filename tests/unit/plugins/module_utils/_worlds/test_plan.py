@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Branches, InvalidDesired, ParseError, Write, flat
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Wish, wish
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import Dataset, parse_datasets, parse_version
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, plan, staging
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, plan
 
 RELEASE, OTHER = "15.1-RELEASE-p1", "14.3-RELEASE"
 SHA256 = "ab" * 32
@@ -35,6 +36,8 @@ def wished(*worlds: dict[str, t.Any], **changes: t.Any) -> Wish:
         "dataset": None,
         "release_dataset": None,
         "release_root": None,
+        "destroy": [],
+        "root": None,
         "at_once": 4,
     }
     return wish({**nothing, **changes})
@@ -50,7 +53,7 @@ def root(kind: str = "missing", version: str | None = None, *, half_made: bool =
 
 def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
     found = {name: Dataset(f"/mounted/{name}", mounted) for name in datasets}
-    return Actual(roots, found, {"/var/base.txz": SHA256, "/var/old.txz": SHA256})
+    return Actual(roots, found, {"/var/base.txz": SHA256, "/var/old.txz": SHA256}, {})
 
 
 @pytest.mark.parametrize(
@@ -141,15 +144,15 @@ def test_a_fresh_root_is_filled_beside_its_place_and_renamed(kind: str) -> None:
     ]
     (branches,) = made.steps
     assert isinstance(branches, Branches)
-    assert [str(step) for undo in branches.undo for step in undo] == [f"chflags -R noschg {place}", f"rm -rf {place}"]
+    assert [str(step) for undo in branches.undo for step in undo] == [f"chflags -R -x 0 {place}", f"rm -rfx {place}"]
     assert branches.at_once == 4
 
 
 def test_what_was_half_made_is_cleared_first() -> None:
     made = plan(wished(world()), actual(alice=root(half_made=True)), 1)
     assert made.commands[:3] == [
-        "chflags -R noschg /jails/h1/.alice.new",
-        "rm -rf /jails/h1/.alice.new",
+        "chflags -R -x 0 /jails/h1/.alice.new",
+        "rm -rfx /jails/h1/.alice.new",
         "make folder /jails/h1/.alice.new",
     ]
 
