@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""Reading what is on a host, whoever made it: a fixed number of processes, and only those that were asked for."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import NO_PROGRAM, Command, CommandFailed, output
+from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.parse import parse_pipes, parse_queues
+from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse import parse_names, parse_rules, printable
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import parse_datasets
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
+
+FOLDER = "/etc/jail.conf.d"
+# How zfs says that a dataset is not there.
+NO_DATASET = "dataset does not exist"
+# How pfctl says that an anchor is not there.
+NO_ANCHOR = "Anchor does not exist"
+# How rctl says that the kernel keeps no accounts, so that there can be no rules.
+NO_ACCOUNTS = ("RACCT/RCTL present, but disabled", "RACCT/RCTL support not present in kernel")
+# What a file system makes for itself where it is mounted.
+OF_FILE_SYSTEM = frozenset({".snap", ".zfs", "lost+found"})
+
+Found = dict[str, t.Any]
+
+
+def observe(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    """Return what the wanted subsets found; the keys are those of the module's result."""
+    found: Found = {"root": parameters["root"]}
+    for subset in parameters["gather_subset"]:
+        found |= _SUBSETS[subset](host, parameters)
+    return found
+
+
+def _roots(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    root, files = parameters["root"], host.files
+    names = [name for name in files.names(root) if name not in OF_FILE_SYSTEM]
+    return {
+        "roots": {printable(name): files.kind(f"{root}/{name}") for name in names},
+        "datasets": _datasets(host, parameters["dataset"]),
+    }
+
+
+def _datasets(host: Host, parent: str | None) -> list[str]:
+    """Return the names of the file systems directly below a dataset."""
+    if parent is None:
+        return []
+    listing = ("zfs", "list", "-Hp", "-t", "filesystem", "-d", "1", "-o", "name,mountpoint,mounted", parent)
+    done = host.runner.run(Command(listing))
+    if done.rc != 0 and NO_DATASET not in done.err:
+        raise CommandFailed(done)
+    return sorted(name.removeprefix(f"{parent}/") for name in parse_datasets(done.out) if name != parent)
+
+
+def _jails(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    del parameters
+    running = parse_jails(output(host.runner, "jls", "--libxo", "json", "-n"))
+    return {
+        "jails": {
+            printable(name): {
+                "path": printable(jail["path"]),
+                "ours": (host.files.read(f"{FOLDER}/{name}.conf") or "").startswith(HEADER),
+            }
+            for name, jail in running.items()
+        }
+    }
+
+
+def _pf(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    anchor = ("pfctl", "-a", parameters["anchor"], "-s")
+    return {
+        "tables": parse_names(_show(host, "pf", *anchor, "Tables")),
+        "anchors": parse_names(_show(host, "pf", *anchor, "Anchors")),
+    }
+
+
+def _pipes(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    ours = range(parameters["first"], parameters["last"] + 1)
+    pipes = parse_pipes(_show(host, "dummynet", "dnctl", "pipe", "show"))
+    queues = parse_queues(_show(host, "dummynet", "dnctl", "queue", "show"))
+    return {
+        "pipes": sorted(number for number in pipes if number in ours),
+        "queues": sorted(number for number in queues if number in ours),
+    }
+
+
+def _limits(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
+    del parameters
+    done = host.runner.run(Command(("rctl",)))
+    if done.rc != 0 and not any(text in done.err for text in NO_ACCOUNTS):
+        raise CommandFailed(done)
+    return {"rules": parse_rules(done.out if done.rc == 0 else "")}
+
+
+def _show(host: Host, module: str, *argv: str) -> str:
+    """Return what is shown; nothing where the kernel module is not loaded or there is no such anchor."""
+    done = host.runner.run(Command(argv))
+    if done.rc == 0 or NO_ANCHOR in done.err:
+        return done.out
+    if done.rc == NO_PROGRAM or host.runner.run(Command(("kldstat", "-q", "-m", module))).rc == 0:
+        raise CommandFailed(done)
+    return ""
+
+
+_SUBSETS: dict[str, t.Callable[[Host, t.Mapping[str, t.Any]], Found]] = {
+    "roots": _roots,
+    "jails": _jails,
+    "pf": _pf,
+    "pipes": _pipes,
+    "limits": _limits,
+}

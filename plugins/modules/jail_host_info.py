@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: jail_host_info
+short_description: Tell what is on a jail host, whoever made it
+version_added: 0.1.0
+description:
+  - Returns the roots, datasets, jails, tables and anchors of pf, pipes, queues and resource limits that are on a host,
+    those of jails that have no record among them. C(drift.yml) compares them with the records.
+  - Names are escaped where they hold anything that a terminal would not show as itself.
+options:
+  root:
+    description: The folder of the jails' roots.
+    type: path
+    required: true
+  dataset:
+    description: The dataset whose children are the jails' datasets. None are looked for if not given.
+    type: str
+  anchor:
+    description: The name of the pf anchor.
+    type: str
+    default: jailisp
+  first:
+    description: The first number of the range of pipes and queues that belongs to the collection.
+    type: int
+    default: 10000
+  last:
+    description: The last number of the range of pipes and queues that belongs to the collection.
+    type: int
+    default: 59999
+  gather_subset:
+    description: What to look for.
+    type: list
+    elements: str
+    choices: [roots, jails, pf, pipes, limits]
+    default: [roots, jails, pf, pipes, limits]
+extends_documentation_fragment:
+  - jailisp.vps.attributes
+  - jailisp.vps.attributes.info
+"""
+
+EXAMPLES = r"""
+- name: See what is on a host
+  jailisp.vps.jail_host_info:
+    root: /usr/local/jails/h2
+    dataset: tank/jails
+  register: found
+
+- name: See only which roots there are
+  jailisp.vps.jail_host_info:
+    root: /usr/local/jails/h1
+    gather_subset: [roots]
+"""
+
+RETURN = r"""
+root:
+  description: The folder of the roots.
+  returned: always
+  type: str
+roots:
+  description:
+    - Everything in that folder by its name, as V(folder), V(empty) (a folder with nothing in it) or V(other).
+    - What file systems make for themselves is left out.
+  returned: with roots in O(gather_subset)
+  type: dict
+  sample: {"alice": "folder"}
+datasets:
+  description: The names of the datasets directly below O(dataset), without it.
+  returned: with roots in O(gather_subset)
+  type: list
+  elements: str
+jails:
+  description: The running jails by name.
+  returned: with jails in O(gather_subset)
+  type: dict
+  contains:
+    path:
+      description: The root.
+      type: str
+    ours:
+      description: Whether a file that M(jailisp.vps.jails) wrote is the jail's configuration.
+      type: bool
+tables:
+  description: The tables of the anchor.
+  returned: with pf in O(gather_subset)
+  type: list
+  elements: str
+anchors:
+  description: The anchors below the anchor, with its name before theirs.
+  returned: with pf in O(gather_subset)
+  type: list
+  elements: str
+pipes:
+  description: The numbers of the pipes in the range.
+  returned: with pipes in O(gather_subset)
+  type: list
+  elements: int
+queues:
+  description: The numbers of the queues in the range.
+  returned: with pipes in O(gather_subset)
+  type: list
+  elements: int
+rules:
+  description: The resource limits whose subject is a jail, by its name, as rctl(8) prints them.
+  returned: with limits in O(gather_subset)
+  type: dict
+  sample: {"alice": ["jail:alice:maxproc:deny=100"]}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner
+from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+from ansible_collections.jailisp.vps.plugins.module_utils._host_info.observe import observe
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, ParseError
+
+SUBSETS = ["roots", "jails", "pf", "pipes", "limits"]
+ARGUMENT_SPEC = {
+    "root": {"type": "path", "required": True},
+    "dataset": {"type": "str"},
+    "anchor": {"type": "str", "default": "jailisp"},
+    "first": {"type": "int", "default": 10000},
+    "last": {"type": "int", "default": 59999},
+    "gather_subset": {"type": "list", "elements": "str", "choices": SUBSETS, "default": SUBSETS},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        module.exit_json(**observe(Host(HostRunner(), Files()), module.params))
+    except (CommandFailed, ParseError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
+
+
+if __name__ == "__main__":
+    main()
