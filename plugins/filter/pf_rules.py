@@ -12,7 +12,7 @@ short_description: The jails of a host as rules of pf
 description:
   - Turns the resolved jails of a host into the options of M(jailisp.vps.pf_anchor), translation before filtering.
   - Running and stopped jails are translated, redirected to, counted and shaped; suspended and absent ones are only kept
-    apart from the others.
+    apart from the others, as is everything in the host's netblocks.
   - Filter rules on the outside interface see translated addresses. They know a jail by the tag C(jail_NAME) that the
     translation gave the packet.
 positional: _input
@@ -28,6 +28,11 @@ options:
     required: true
   addresses:
     description: Public addresses of the host; NAT translates to the first.
+    type: list
+    elements: str
+    required: true
+  netblocks:
+    description: The networks of the host's jails.
     type: list
     elements: str
     required: true
@@ -47,7 +52,8 @@ options:
 EXAMPLES = r"""
 - name: Translate, redirect, isolate
   vars:
-    network: "{{ jails | jailisp.vps.pf_rules(interface='vtnet0', addresses=['203.0.113.10']) }}"
+    network: >-
+      {{ jails | jailisp.vps.pf_rules(interface='vtnet0', addresses=['203.0.113.10'], netblocks=['192.168.1.0/24']) }}
   jailisp.vps.pf_anchor:
     rules: "{{ network.rules }}"
     tables: "{{ network.tables }}"
@@ -57,7 +63,7 @@ EXAMPLES = r"""
 #     - rule: nat on vtnet0 inet from 192.168.1.17 to any tag jail_alice -> 203.0.113.10
 #       jail: alice
 #   tables:
-#     jails: [192.168.1.17]
+#     jails: [192.168.1.0/24]
 """
 
 RETURN = r"""

@@ -15,6 +15,8 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_r
 
 Jail = t.Mapping[str, t.Any]
 
+# The table of pf that pf_rules gives.
+TABLE = "jails"
 # A jail that is suspended has no network, one that is absent nothing at all.
 _CONNECTED = frozenset({"running", "stopped"})
 
@@ -100,16 +102,19 @@ def _passes(jail: Jail, interface: str, base: int) -> list[str]:
     return rules
 
 
-def _isolation(jails: t.Sequence[Jail], connected: t.Sequence[Jail], interface: str) -> list[dict[str, t.Any]]:
-    """Return the rules by which jails meet themselves and no other; those of IPv6 if any jail has an address of it."""
+def _isolation(connected: t.Sequence[Jail], netblocks: t.Sequence[str], interface: str) -> list[dict[str, t.Any]]:
+    """Return the rules by which jails meet themselves and no other; those of IPv6 if the host has a netblock of it.
+
+    What is kept apart are the netblocks, not the jails: a jail that is being removed, or that somebody else made there,
+    is in them too, and the rules stay the same whoever comes and goes.
+    """
     rules: list[dict[str, t.Any]] = []
     for family, key in (("inet", "address"), ("inet6", "address6")):
         for jail in connected:
             if jail[key]:
                 rule = f"pass quick on {interface} {family} from {jail[key]} to {jail[key]}"
                 rules.append({"rule": rule, "jail": jail["name"]})
-        # No one jail's: that of IPv4 stays when the last of them goes.
-        if key == "address" or any(jail[key] for jail in jails):
+        if any((":" in netblock) == (family == "inet6") for netblock in netblocks):
             rules.append({"rule": f"block drop quick on {interface} {family} from <jails> to <jails>"})
     return rules
 
@@ -118,22 +123,24 @@ def pf_rules(
     jails: t.Iterable[Jail],
     interface: str,
     addresses: t.Sequence[str],
+    netblocks: t.Sequence[str],
     jail_interface: str = "lo",
     base: int = 10000,
 ) -> dict[str, t.Any]:
     """Return the options `rules` and `tables` of the module pf_anchor, in the order that pf.conf(5) demands.
 
-    `interface` is the host's outside interface, the first of `addresses` what NAT translates to, `jail_interface` the
-    interface (or group: lo is lo0 and lo1) where jails meet each other. Raises ValueError without an address.
+    `interface` is the host's outside interface, the first of `addresses` what NAT translates to, `netblocks` are the
+    networks of the host's jails, `jail_interface` is the interface (or group: lo is lo0 and lo1) where jails meet each
+    other. Raises ValueError without an address or a netblock.
     """
-    everyone = list(jails)
-    connected = [jail for jail in everyone if jail["state"] in _CONNECTED]
+    connected = [jail for jail in jails if jail["state"] in _CONNECTED]
     if not addresses:
         raise ValueError("addresses is empty: there is nothing that NAT could translate to")
+    if not netblocks:
+        raise ValueError("netblocks is empty: there is nothing that could be kept apart")
     rules = [(jail, _nat(jail, interface, addresses[0])) for jail in connected]
     rules += [(jail, rule) for jail in connected for rule in _redirections(jail, interface)]
     result = [{"rule": rule, "jail": jail["name"]} for jail, rule in rules]
-    result += _isolation(everyone, connected, jail_interface)
+    result += _isolation(connected, netblocks, jail_interface)
     result += [{"rule": rule, "jail": jail["name"]} for jail in connected for rule in _passes(jail, interface, base)]
-    addresses6 = [jail["address6"] for jail in everyone if jail["address6"]]
-    return {"rules": result, "tables": {"jails": [*(jail["address"] for jail in everyone), *addresses6]}}
+    return {"rules": result, "tables": {TABLE: list(netblocks)}}

@@ -52,7 +52,7 @@ class Compared(Lab):
             "__host_settings": ("host_settings", SETTINGS),
             "__world_result": ("jail_worlds", {"worlds": worlds(jails), "releases": releases}),
             "__shaping_result": ("dummynet_pipes", {**pipes(jails), "remove": False}),
-            "__network_result": ("pf_anchor", pf_rules(jails, "vtnet0", ["203.0.113.10"])),
+            "__network_result": ("pf_anchor", pf_rules(jails, "vtnet0", ["203.0.113.10"], ["192.168.1.0/24"])),
             "__jails_result": ("jails", {"jails": jails_parameters(jails, "lo1")}),
         }
 
@@ -213,7 +213,7 @@ def test_every_rule_that_differs_is_told(h1: Compared) -> None:
     h1.run("pfctl", "-a", "jailisp", "-f", "-", stdin="table <jails> persist { 192.168.1.17 }\npass all\n")
     details = {(row["where"], row["detail"]) for row in h1.report()["differences"]}
     assert ("host only", "pass all flags S/SA keep state") in details
-    assert ("git only", "<jails> 192.168.1.18") in details
+    assert ("git only", "<jails> 192.168.1.0/24") in details
     assert ("git only", "block drop quick on lo inet from <jails> to <jails>") in details
 
 

@@ -15,13 +15,15 @@ from model.host import Host
 
 pf_rules = FilterModule().filters()["pf_rules"]
 
+NETBLOCKS = ["192.168.1.0/24"]
+BOTH = ["192.168.1.0/24", "2001:db8:1::/64"]
 ADDRESSES = ["203.0.113.10", "203.0.113.11"]
 ISOLATION = {"rule": "block drop quick on lo inet from <jails> to <jails>"}
 
 
 def test_pf_rules_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
-    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
-    assert result["tables"] == {"jails": ["192.168.1.17", "192.168.1.18"]}
+    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=NETBLOCKS)
+    assert result["tables"] == {"jails": NETBLOCKS}
     assert [(rule.get("jail"), rule["rule"]) for rule in result["rules"]] == [
         ("alice", "nat on vtnet0 inet from 192.168.1.17 to any tag jail_alice -> 203.0.113.10"),
         ("bob", "nat on vtnet0 inet from 192.168.1.18 to any tag jail_bob -> 203.0.113.10"),
@@ -49,23 +51,20 @@ def test_pf_rules_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
     ]
 
 
-def isolation(jails: list[dict[str, t.Any]]) -> list[tuple[str | None, str]]:
-    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)["rules"]
+def isolation(jails: list[dict[str, t.Any]], netblocks: list[str]) -> list[tuple[str | None, str]]:
+    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=netblocks)["rules"]
     return [(rule.get("jail"), rule["rule"]) for rule in rules if " on lo " in rule["rule"]]
 
 
 def test_pf_rules_isolate_over_ipv6_too(jails: list[dict[str, t.Any]]) -> None:
-    before = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
-    own = isolation(jails)
     jails[0]["address6"] = "2001:db8:1::17"
-    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
-    assert isolation(jails) == [
-        *own,
+    result = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=BOTH)
+    assert isolation(jails, BOTH) == [
+        *isolation([{**jail, "address6": None} for jail in jails], NETBLOCKS),
         ("alice", "pass quick on lo inet6 from 2001:db8:1::17 to 2001:db8:1::17"),
         (None, "block drop quick on lo inet6 from <jails> to <jails>"),
     ]
-    assert result["tables"] == {"jails": ["192.168.1.17", "192.168.1.18", "2001:db8:1::17"]}
-    assert [rule for rule in result["rules"] if "inet6" not in rule["rule"]] == before["rules"]
+    assert result["tables"] == {"jails": BOTH}
 
 
 def test_pf_rules_isolate_on_a_host(jails: list[dict[str, t.Any]], tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_pf_rules_isolate_on_a_host(jails: list[dict[str, t.Any]], tmp_path: Pat
     alice, bob = jails
     for key in ("address", "address6"):
         assert connect.connect(host, "", bob[key], "tcp", 80, jail="alice").result == "open"
-    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)
+    rules = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=BOTH)
     table = " ".join(rules["tables"]["jails"])
     text = "\n".join([f"table <jails> {{ {table} }}", *(rule["rule"] for rule in rules["rules"])]) + "\n"
     assert host.run(["pfctl", "-f", "-"], text).rc == 0
@@ -93,29 +92,32 @@ def test_pf_rules_isolate_on_a_host(jails: list[dict[str, t.Any]], tmp_path: Pat
         assert connect.connect(host, "", alice[key], "tcp", 80, jail="alice").result == "open"
 
 
-@pytest.mark.parametrize("state", ["suspended", "absent"])
-def test_pf_rules_keep_a_jail_without_network_apart_over_ipv6(jails: list[dict[str, t.Any]], state: str) -> None:
-    jails[0].update(address6="2001:db8:1::17", state=state)
-    assert isolation(jails)[-1] == (None, "block drop quick on lo inet6 from <jails> to <jails>")
-    assert not any("2001:db8" in rule for _unused, rule in isolation(jails))
+def test_pf_rules_need_a_netblock(jails: list[dict[str, t.Any]]) -> None:
+    with pytest.raises(ValueError, match="netblocks is empty"):
+        pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=[])
 
 
 @pytest.mark.parametrize("state", ["suspended", "absent"])
 def test_pf_rules_leave_only_the_isolation(jails: list[dict[str, t.Any]], state: str) -> None:
     for jail in jails:
         jail["state"] = state
-    assert pf_rules(jails, interface="vtnet0", addresses=ADDRESSES) == {
+    assert pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=NETBLOCKS) == {
         "rules": [ISOLATION],
-        "tables": {"jails": ["192.168.1.17", "192.168.1.18"]},
+        "tables": {"jails": NETBLOCKS},
     }
 
 
 def test_pf_rules_of_no_jails_still_isolate() -> None:
-    assert pf_rules([], interface="vtnet0", addresses=ADDRESSES) == {"rules": [ISOLATION], "tables": {"jails": []}}
+    assert pf_rules([], interface="vtnet0", addresses=ADDRESSES, netblocks=NETBLOCKS) == {
+        "rules": [ISOLATION],
+        "tables": {"jails": NETBLOCKS},
+    }
 
 
 def test_pf_rules_take_other_interfaces_and_numbers(jails: list[dict[str, t.Any]]) -> None:
-    rules = pf_rules(jails, interface="em0", addresses=ADDRESSES, jail_interface="jails", base=100)["rules"]
+    rules = pf_rules(
+        jails, interface="em0", addresses=ADDRESSES, netblocks=NETBLOCKS, jail_interface="jails", base=100
+    )["rules"]
     assert rules[4]["rule"] == "pass quick on jails inet from 192.168.1.17 to 192.168.1.17"
     assert rules[7]["rule"].startswith("pass out quick on em0 ")
     assert rules[7]["rule"].endswith(" dnpipe (134, 135)")
@@ -123,7 +125,7 @@ def test_pf_rules_take_other_interfaces_and_numbers(jails: list[dict[str, t.Any]
 
 def test_pf_rules_stay_below_the_limits_of_pf(jails: list[dict[str, t.Any]]) -> None:
     jails[0]["name"] = "a" + 30 * "b"
-    rule = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES)["rules"][7]["rule"]
+    rule = pf_rules(jails, interface="vtnet0", addresses=ADDRESSES, netblocks=NETBLOCKS)["rules"][7]["rule"]
     tag, label = rule.split("tagged ")[1].split()[0], rule.split('"')[1]
     assert (tag, label) == (f"jail_{jails[0]['name']}", f"jail:{jails[0]['name']}")
     assert max(len(tag), len(label)) < 64
@@ -131,4 +133,4 @@ def test_pf_rules_stay_below_the_limits_of_pf(jails: list[dict[str, t.Any]]) -> 
 
 def test_pf_rules_need_an_address(jails: list[dict[str, t.Any]]) -> None:
     with pytest.raises(ValueError, match="addresses is empty"):
-        pf_rules(jails, interface="vtnet0", addresses=[])
+        pf_rules(jails, interface="vtnet0", addresses=[], netblocks=NETBLOCKS)
