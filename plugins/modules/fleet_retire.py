@@ -13,7 +13,7 @@ author:
   - the jailisp.vps authors (@jailisp)
 description:
   - Writes into the record of a jail that it is absent, and since when; everything else in the record stays as it is
-    written. Nothing is done on any host, P(jailisp.vps.site#playbook) and M(jailisp.vps.jail_archives) do that.
+    written. Nothing is done on any host, the playbook C(jailisp.vps.site) and M(jailisp.vps.jail_archives) do that.
   - The record stays, so that the jail's id, address and ports are given to nobody else, until its root is destroyed.
   - The whole fleet is checked before and with the changed record. What fails leaves the record as it was.
   - It works on the controller. Several may work at once; one waits for the other.
