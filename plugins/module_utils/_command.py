@@ -79,9 +79,9 @@ class Runner(t.Protocol):
 class HostRunner:
     """Starts real processes on this host."""
 
-    def __init__(self, environment: t.Mapping[str, str] = ENVIRONMENT) -> None:
-        """Keep the environment of the processes."""
-        self.environment = environment
+    def __init__(self, environment: t.Mapping[str, str] | None = None) -> None:
+        """Keep the environment of the processes, ENVIRONMENT if none is given."""
+        self.environment = ENVIRONMENT if environment is None else environment
 
     def run(self, command: Command) -> Done:
         """Run one command to its end, whatever its exit status."""

@@ -217,6 +217,14 @@ def by_name(records: t.Iterable[t.Mapping[str, t.Any]], what: str, key: str = "n
     return found
 
 
+def file_mode(path: str, text: str) -> int:
+    """Return the mode of a file that a wish gives in octal; raise :class:`InvalidDesired` if it is none."""
+    try:
+        return int(text, 8)
+    except ValueError as error:
+        raise InvalidDesired(f"files: {path}: mode: {text!r} is not octal; write it as '0644'") from error
+
+
 class InvalidDesired(Exception):
     """The wish itself is wrong; the text names the record and the key and says what to do."""
 

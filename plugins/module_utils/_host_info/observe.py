@@ -15,13 +15,12 @@ from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse impor
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import parse_datasets
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
 
 FOLDER = "/etc/jail.conf.d"
-# How zfs says that a dataset is not there.
-NO_DATASET = "dataset does not exist"
 # How pfctl says that an anchor is not there.
 NO_ANCHOR = "Anchor does not exist"
 # How rctl says that the kernel keeps no accounts, so that there can be no rules.
@@ -54,10 +53,8 @@ def _datasets(host: Host, parent: str | None) -> list[str]:
     if parent is None:
         return []
     listing = ("zfs", "list", "-Hp", "-t", "filesystem", "-d", "1", "-o", "name,mountpoint,mounted", parent)
-    done = host.runner.run(Command(listing))
-    if done.rc != 0 and NO_DATASET not in done.err:
-        raise CommandFailed(done)
-    return sorted(name.removeprefix(f"{parent}/") for name in parse_datasets(done.out) if name != parent)
+    found = parse_datasets(ask(host, *listing))
+    return sorted(name.removeprefix(f"{parent}/") for name in found if name != parent)
 
 
 def _jails(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:

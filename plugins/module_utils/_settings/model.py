@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
 
 WORD = re.compile(r"[A-Za-z0-9_.]+")
 CLONE = re.compile(r"[a-z]+[0-9]+")
@@ -59,11 +59,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
 def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:
     if not is_plain(path):
         raise InvalidDesired(f"files: {path!r}: path: not an absolute, plain path")
-    try:
-        mode = int(record["mode"], 8)
-    except ValueError as error:
-        raise InvalidDesired(f"files: {path}: mode: {record['mode']!r} is not octal; write it as '0644'") from error
-    return Part(path, tuple(record["content"].splitlines()), mode)
+    return Part(path, tuple(record["content"].splitlines()), file_mode(path, record["mode"]))
 
 
 def _values(key: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:

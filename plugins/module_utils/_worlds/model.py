@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.parse import parse_entry
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # A release names a dataset and a folder.
@@ -153,10 +153,7 @@ def _doomed(record: t.Mapping[str, t.Any], root: str) -> Doomed:
 def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:
     if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path:
         raise InvalidDesired(f"files: {path!r}: not a plain path relative to the root")
-    try:
-        return Seed(path, record["content"], int(record["mode"], 8))
-    except ValueError as error:
-        raise InvalidDesired(f"files: {path}: mode: {record['mode']!r} is not octal; write it as '0644'") from error
+    return Seed(path, record["content"], file_mode(path, record["mode"]))
 
 
 def _plain(what: str, name: str, key: str, path: str) -> str:

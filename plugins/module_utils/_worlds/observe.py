@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
@@ -23,7 +22,8 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     parse_version,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, fresh, plan
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.remains import NO_DATASET, remains_of
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.remains import remains_of
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
@@ -58,10 +58,7 @@ class Worlds:
     def _datasets(self, host: Host) -> dict[str, Dataset]:
         if self.wish.dataset is None:
             return {}
-        done = host.runner.run(Command((*LIST, self.wish.dataset, self.wish.release_dataset)))
-        if done.rc != 0 and NO_DATASET not in done.err:
-            raise CommandFailed(done)
-        return parse_datasets(done.out)
+        return parse_datasets(ask(host, *LIST, self.wish.dataset, self.wish.release_dataset))
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.parse import parse_checksum
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import CHECKSUM
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed, output
+from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails, parse_mounts, user_of
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains, staging, trash
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
@@ -22,6 +22,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     parse_pins,
     parse_version,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
@@ -30,10 +31,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Doomed, Wish
 
 PINS = ("zfs", "get", "-Hp", "-r", "-t", "snapshot", "-o", "name,property,value", "clones,userrefs")
-# How zfs says that a dataset is not there; those that are there it tells of all the same.
-NO_DATASET = "dataset does not exist"
 
-Digests = dict[str, str | None]
+Digests: t.TypeAlias = "dict[str, str | None]"
 
 
 def remains_of(wish: Wish, host: Host, datasets: dict[str, Dataset], digests: Digests) -> dict[str, Remains]:
@@ -60,10 +59,7 @@ def _pins(wish: Wish, host: Host, datasets: dict[str, Dataset]) -> dict[str, dic
     names = [f"{wish.dataset}/{name}" for name in wish.doomed if f"{wish.dataset}/{name}" in datasets]
     if not names:
         return {}
-    done = host.runner.run(Command((*PINS, *names)))
-    if done.rc != 0 and NO_DATASET not in done.err:
-        raise CommandFailed(done)
-    return parse_pins(done.out)
+    return parse_pins(ask(host, *PINS, *names))
 
 
 def _on_disk(wish: Wish, files: Files, doomed: Doomed, datasets: dict[str, Dataset]) -> Remains:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, CommandFailed
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import parse_properties, wish
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.plan import plan
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
-
-# How zfs says that a dataset is not there yet; those that are there it tells of all the same.
-NO_DATASET = "dataset does not exist"
 
 
 class Datasets:
@@ -34,10 +31,7 @@ class Datasets:
         if not self.wish:
             return {}
         keys = sorted({"type", *[key for dataset in self.wish.values() for key in dataset.properties]})
-        done = host.runner.run(Command(("zfs", "get", "-Hp", "-o", "name,property,value", ",".join(keys), *self.wish)))
-        if done.rc != 0 and NO_DATASET not in done.err:
-            raise CommandFailed(done)
-        return parse_properties(done.out)
+        return parse_properties(ask(host, "zfs", "get", "-Hp", "-o", "name,property,value", ",".join(keys), *self.wish))
 
     def plan(self, actual: dict[str, dict[str, str]], attempt: int) -> Plan:
         """Say what to do."""
