@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule acceptance bench clean
+	build transcripts molecule test-demo acceptance bench mutations clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -57,6 +57,9 @@ transcripts: venv ## replay recordings of a real host on the model; DIR=folder
 molecule: venv ## the whole collection on model hosts
 	@$(GATES) $@
 
+test-demo: venv ## the demonstration in a folder of its own, which ends with an error where it is not as it says
+	@$(GATES) $@
+
 sanity: venv ## ansible-test sanity
 	@$(GATES) $@
 
@@ -67,6 +70,9 @@ acceptance: venv ## the whole collection on a real FreeBSD host: JAILISP_HOST, _
 	@$(GATES) $@
 
 bench: venv ## measure times, processes and memory
+	@$(GATES) $@
+
+mutations: venv ## break the inventory, one thing at a time: the compiler must refuse it, or it must be harmless
 	@$(GATES) $@
 
 clean: ## remove whatever make has made, the demonstration apart

@@ -33,9 +33,24 @@ options:
         type: str
         required: true
       release:
-        description: The release that a fresh root gets; one of O(releases).
+        description:
+          - The release that a fresh root gets; one of O(releases).
+          - Either this or O(worlds[].root_archive) is required.
         type: str
-        required: true
+      root_archive:
+        description:
+          - A root that M(jailisp.vps.jail_archives) packed on another host, and that a fresh root is unpacked from as
+            it is. It gets none of O(files), and its passwords stay.
+        type: dict
+        suboptions:
+          archive:
+            description: The path of the archive on the host.
+            type: str
+            required: true
+          sha256:
+            description: The SHA-256 of that archive.
+            type: str
+            required: true
   releases:
     description:
       - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
@@ -131,6 +146,16 @@ EXAMPLES = r"""
     release_dataset: tank/releases
     release_root: /usr/local/jails/releases
 
+- name: Take the root of a jail that is moved here
+  jailisp.vps.jail_worlds:
+    worlds:
+      - name: alice
+        path: /usr/local/jails/h2/alice
+        root_archive:
+          archive: /var/jail-archives/alice.moving.tar.zst
+          sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    releases: {}
+
 - name: Destroy the root of a retired jail that has its archive
   jailisp.vps.jail_worlds:
     worlds: []
@@ -191,7 +216,14 @@ ARGUMENT_SPEC = {
         "options": {
             "name": {"type": "str", "required": True},
             "path": {"type": "str", "required": True},
-            "release": {"type": "str", "required": True},
+            "release": {"type": "str"},
+            "root_archive": {
+                "type": "dict",
+                "options": {
+                    "archive": {"type": "str", "required": True},
+                    "sha256": {"type": "str", "required": True},
+                },
+            },
         },
     },
     "releases": {"type": "dict", "required": True},

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import yaml
@@ -32,6 +33,7 @@ def jail_options() -> dict[str, t.Any]:
     }
 
 
+@functools.cache
 def jail_variables() -> frozenset[str]:
     """Return the names of the variables of a host that its jails' connection needs as well."""
     names = (entry["name"] for option in jail_options().values() for entry in option.get("vars", ()))

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fleet
+import yaml
 
 from model import example
 
@@ -39,11 +41,12 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run cost: wall time (s), module calls, and processes that the modules started, on all hosts."""
+    """What a run cost: wall time (s), module calls, processes that the modules started, and tasks run, on all hosts."""
 
     seconds: float
     calls: int
     processes: int
+    tasks: int
 
 
 class Fleet:
@@ -77,7 +80,8 @@ class Fleet:
             raise SystemExit(f"{playbook.name} failed:\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
         lines = [json.loads(line) for log in self._logs() if log.exists() for line in log.read_text().splitlines()]
         calls = sum(line[0] == CALL for line in lines)
-        return Cost(seconds, calls, len(lines) - calls)
+        tasks = sum(int(number) for number in re.findall(r"^\S+ +: ok=(\d+) ", done.stdout, re.MULTILINE))
+        return Cost(seconds, calls, len(lines) - calls, tasks)
 
     def converge(self) -> Cost:
         """Run site.yml."""
@@ -102,22 +106,33 @@ def measure_growth(folder: Path) -> None:
     fleets = {jails: Fleet(folder / f"one-{jails}", 1, jails) for jails in (5, 50)}
     for one in fleets.values():
         one.converge()
-    pings: list[Cost] = []
+    pings: dict[str, list[Cost]] = {"tasks": [], "calls": []}
     for _repeat in range(REPEATS):
         for jails, one in fleets.items():
             costs.setdefault(jails, []).append(one.converge())
-        calls = costs[50][-1].calls
-        pings.append(fleets[50].run(HERE / "ping.yml", "-e", f"calls={calls}"))
+        for what, measured in pings.items():
+            measured.append(fleets[50].run(write_pings(folder, getattr(costs[50][-1], what))))
     loop = fleets[50].run(HERE / "loop.yml")
     five, fifty = (_median(costs[jails]) for jails in (5, 50))
     figure("processes_5", costs[5][0].processes, "processes")
     figure("processes_50", costs[50][0].processes, "processes")
     figure("module_calls_5", costs[5][0].calls, "calls")
     figure("module_calls_50", costs[50][0].calls, "calls")
-    ratio = statistics.median(run.seconds / ping.seconds for run, ping in zip(costs[50], pings, strict=True))
-    figure("converged_vs_ping", ratio, "ratio", f"{fifty:.2f} s against as many pings")
+    for name, what in (("converged_vs_ping", "tasks"), ("converged_vs_ping_calls", "calls")):
+        pairs = zip(costs[50], pings[what], strict=True)
+        ratio = statistics.median(run.seconds / ping.seconds for run, ping in pairs)
+        number = getattr(costs[50][-1], what)
+        figure(name, ratio, "ratio", f"{fifty:.2f} s against {number} pings, as many as it has {what}")
     figure("loop_vs_converged", loop.seconds / fifty, "ratio", f"{loop.seconds:.1f} s, {loop.calls} module calls")
     figure("per_jail", (fifty - five) / 45 * 1000, "ms", "each further jail in a converged run")
+
+
+def write_pings(folder: Path, number: int) -> Path:
+    """Write a playbook of so many tasks that do nothing on the host but to be there; return its path."""
+    pings = [{"name": f"Ping {count}", "ansible.builtin.ping": {}} for count in range(1, number + 1)]
+    playbook = folder / f"ping-{number}.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "jail_hosts", "gather_facts": False, "tasks": pings}]))
+    return playbook
 
 
 def _median(costs: t.Sequence[Cost]) -> float:

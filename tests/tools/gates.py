@@ -67,6 +67,7 @@ GATES = (
     Gate("build", "build", (PYTHON, "tests/tools/build.py")),
     Gate("transcripts", "transcripts", (PYTHON, "tests/transcripts/replay.py", RECORDINGS)),
     Gate("molecule", "molecule", ("molecule", "test", "-s", "default")),
+    Gate("demo", "test-demo", (PYTHON, "tests/demo.py", "--folder", ".build/demo")),
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
     Gate(
         "ansible-test-units",
@@ -75,10 +76,11 @@ GATES = (
     ),
 )
 
-# Not part of `make test`: one needs a FreeBSD host, the other a machine that does nothing else meanwhile.
+# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile, one takes minutes.
 ON_DEMAND = (
     Gate("acceptance", "acceptance", ("molecule", "test", "-s", "freebsd")),
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
+    Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
 )
 
 

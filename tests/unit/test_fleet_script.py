@@ -84,7 +84,11 @@ def test_validate_says_all_mistakes_and_counts_them(folder: Path) -> None:
         ("hosts.yml", "- a\n", "hosts.yml:1: must be a mapping of keys to values; write one"),
         ("hosts.yml", "a:\n", "fleet.yml: host_group: hosts.yml has no group jail_hosts; "),
         ("group_vars/jail_hosts.yml", "a: [\n", "group_vars/jail_hosts.yml:2: not YAML: "),
-        ("group_vars/jail_hosts.yml", "- a\n", "group_vars/jail_hosts.yml:1: must be a mapping of keys to values; write one"),
+        (
+            "group_vars/jail_hosts.yml",
+            "- a\n",
+            "group_vars/jail_hosts.yml:1: must be a mapping of keys to values; write one",
+        ),
         ("host_vars/h1.yml", "a: {{ b }}\n", "host_vars/h1.yml: YAML parsing failed: "),
         ("host_vars/h1.yml", "$ANSIBLE_VAULT;1.1;AES256\n3132\n", "host_vars/h1.yml: Attempting to decrypt but no "),
         ("fleet.yml", "plugin: fleet\n", "fleet.yml:1: plugin: fleet is none of jailisp.vps.fleet; "),

@@ -26,11 +26,15 @@ DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
 @dataclass(frozen=True)
 class Release:
-    """A release: the base archive on the host that holds it, and the archive's SHA-256."""
+    """A release: the base archive on the host that holds it, and the archive's SHA-256.
+
+    Or, with ``is_root``, the root of a jail as jail_archives packed it elsewhere; ``name`` is the jail's then.
+    """
 
     name: str
     archive: str
     sha256: str
+    is_root: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,19 +114,34 @@ def _release(name: str, record: t.Any) -> Release:
         raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
     if not isinstance(record, dict) or set(record) != {"archive", "sha256"}:
         raise InvalidDesired(f"releases: {name}: give it the keys archive and sha256, and no others")
+    return Release(name, *_archive("releases", name, record))
+
+
+def _archive(what: str, name: str, record: t.Mapping[str, t.Any]) -> tuple[str, str]:
+    """Return the path and the SHA-256 of an archive."""
     if not SHA256.fullmatch(str(record["sha256"])):
-        raise InvalidDesired(f"releases: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
-    return Release(name, _plain("releases", name, "archive", str(record["archive"])), record["sha256"])
+        raise InvalidDesired(f"{what}: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
+    return _plain(what, name, "archive", str(record["archive"])), record["sha256"]
 
 
 def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World:
-    name, release = record["name"], record["release"]
+    name = record["name"]
     if not NAME.fullmatch(name):
         raise InvalidDesired(f"worlds: {name!r}: name: no jail can have it; see the module jails for what it takes")
+    return World(name, _plain("worlds", name, "path", record["path"]), _source(record, releases))
+
+
+def _source(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> Release:
+    """Return what a fresh root is made from."""
+    name, release, packed = record["name"], record["release"], record["root_archive"]
+    if (release is None) == (packed is None):
+        raise InvalidDesired(f"worlds: {name}: give either its release, or root_archive")
+    if packed is not None:
+        return Release(name, *_archive("worlds", f"{name}: root_archive", packed), is_root=True)
     if release not in releases:
         known = ", ".join(sorted(releases)) or "none is given"
         raise InvalidDesired(f"worlds: {name}: release: {release} is not among releases ({known}); add it there")
-    return World(name, _plain("worlds", name, "path", record["path"]), releases[release])
+    return releases[release]
 
 
 def _all_doomed(parameters: t.Mapping[str, t.Any], worlds: t.Collection[str]) -> dict[str, Doomed]:

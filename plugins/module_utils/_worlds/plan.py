@@ -6,7 +6,8 @@
 """What has to be done so that every jail has a world; a root that holds anything is never touched unless it is doomed.
 
 A root comes into being whole: a folder is filled under another name and renamed, a dataset is cloned from a snapshot
-that is taken when the release is finished. So whatever bears a jail's name is whole, wherever a run was cut off.
+that is taken when the release is finished, or is filled and renamed if it takes a root from elsewhere. So whatever
+bears a jail's name is whole, wherever a run was cut off.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Branches,
     Change,
@@ -77,16 +78,19 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     if wish.dataset is None:
         steps = _side_by_side([_fill(wish, actual, world) for world in new], new, wish)
     else:
-        wanted = {wish.snapshot(world.release): world.release for world in new}
+        moved = [world for world in new if world.release.is_root]
+        cloned = [world for world in new if not world.release.is_root]
+        wanted = {wish.snapshot(world.release): world.release for world in cloned}
         missing = [release for snapshot, release in wanted.items() if snapshot not in actual.datasets]
         made = [step for release in missing for step in _make_release(wish, actual, release)]
-        clones = [_clone(wish, world) for world in new]
-        steps = (*_mounts(wish, actual), *made, *clones)
+        clones = [_clone(wish, world) for world in cloned]
+        filled = _side_by_side([_fill_dataset(wish, actual, world) for world in moved], moved, wish)
+        steps = (*_mounts(wish, actual), *made, *clones, *filled)
     return Plan(
         steps=(*[step for doomed, there in going for step in destroy.steps(wish, doomed, there)], *steps),
         changes=(
             *[destroy.change(doomed, there) for doomed, there in going],
-            *[Change(f"world {world.path}", None, f"{world.release.name}\n") for world in new],
+            *[Change(f"world {world.path}", None, f"{_shown(world.release)}\n") for world in new],
         ),
         refused=(*must_stay.items(), *bad.items(), *_refused(wish, actual)),
         notes={
@@ -94,6 +98,10 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
             "unmade": [world.name for world in waiting if attempt > 1 or world not in new],
         },
     )
+
+
+def _shown(release: Release) -> str:
+    return f"the root in {release.archive}" if release.is_root else release.name
 
 
 def _is_new(wish: Wish, actual: Actual, world: World) -> bool:
@@ -123,6 +131,9 @@ def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
         root = actual.roots[name]
         if root.kind == "other":
             yield name, f"{world.path} is not a folder; a jail's root must be one"
+        elif world.release.is_root:
+            # What a customer left of his world is his affair.
+            continue
         elif root.version is None and not _is_new(wish, actual, world) and _mounted(wish, actual, name):
             yield (
                 name,
@@ -134,12 +145,17 @@ def _differs(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, dict[str, str]
     """Tell which roots hold another release than wished; nothing is done about it here."""
     for name, world in wish.worlds.items():
         version = actual.roots[name].version
-        if version and version != world.release.name:
+        if version and not world.release.is_root and version != world.release.name:
             yield name, {"is": version, "wanted": world.release.name}
 
 
 def _side_by_side(branches: list[tuple[Step, ...]], new: list[World], wish: Wish) -> tuple[Branches, ...]:
-    undo = tuple(tuple(clear(staging(world.path), world.name)) for world in new)
+    undo = tuple(
+        tuple(clear(staging(world.path), world.name))
+        if wish.dataset is None
+        else (_destroy(staging_dataset(wish, world), world),)
+        for world in new
+    )
     return (Branches(tuple(branches), undo, wish.at_once),) if branches else ()
 
 
@@ -150,9 +166,47 @@ def _fill(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
     return (
         *left_over,
         MakeFolder(place, 0o755, name),
-        *_unpack(wish, world.release, place, name),
+        *_filled(wish, world, place),
         Move(place, world.path, name),
     )
+
+
+def _filled(wish: Wish, world: World, place: str) -> list[Step]:
+    if not world.release.is_root:
+        return _unpack(wish, world.release, place, world.name)
+    # A folder that is immutable itself cannot be renamed.
+    return [_unpack_root(world, place), Run(Command(("chflags", "-h", "0", place)), world.name)]
+
+
+def _unpack_root(world: World, place: str) -> Run:
+    """Fill an empty folder with a customer's root, as he left it.
+
+    His files may be anything. Without -P tar(1) goes through no link of his and out of the folder by no name of his.
+    """
+    return Run(
+        Command(("tar", "-xpf", world.release.archive, "--numeric-owner", "-C", place), seconds=LONG_SECONDS),
+        world.name,
+    )
+
+
+def staging_dataset(wish: Wish, world: World) -> str:
+    """Return the name under which a dataset is filled; no jail's name has a dot."""
+    return f"{wish.dataset}/{world.name}.new"
+
+
+def _fill_dataset(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
+    """Fill a dataset beside the root's place and rename it."""
+    dataset = staging_dataset(wish, world)
+    return (
+        *([_destroy(dataset, world)] if dataset in actual.datasets else []),
+        Run(Command(("zfs", "create", dataset)), world.name),
+        _unpack_root(world, f"{world.path}.new"),
+        Run(Command(("zfs", "rename", dataset, f"{wish.dataset}/{world.name}")), world.name),
+    )
+
+
+def _destroy(dataset: str, world: World) -> Run:
+    return Run(Command(("zfs", "destroy", "-r", dataset), seconds=LONG_SECONDS), world.name)
 
 
 def _unpack(wish: Wish, release: Release, place: str, name: str) -> list[Step]:

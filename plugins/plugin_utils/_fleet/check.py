@@ -24,6 +24,7 @@ from .model import (
     BROKEN,
     CUSTOMER_KEYS,
     HOST_KEYS,
+    HOST_PREFIX,
     JAIL_KEYS,
     PLAN_KEYS,
     Block,
@@ -164,7 +165,7 @@ def as_block(value: t.Any) -> t.Any:
 def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, problems: list[Problem]) -> Values:
     """Return the converted variables vps_* of a jail host; `variables` are all of its variables, by name."""
     checker = Checker(f"{sources.hosts}: {name}", name, problems)
-    known = {key.name: as_block(variables[key.name]) for key in HOST_KEYS if key.name in variables}
+    known = {key: as_block(value) for key, value in variables.items() if key.startswith(HOST_PREFIX)}
     host = checker.block(Block(known), HOST_KEYS)
     _check_networks(checker, host)
     if host.get("vps_storage") == "dataset" and "vps_pool" not in known:

@@ -19,6 +19,8 @@ RELEASE_PATTERN = r"[0-9]{1,3}\.[0-9]{1,3}-[A-Z][A-Z0-9]{0,15}(-p[0-9]{1,4})?"
 ID_MAX = 24999
 # dnctl(8) refuses 2^32 bit/s and more: "bandwidth too large".
 RATE_MAX = (1 << 32) - 1
+# No host's line is faster than 1 Tbit/s.
+LINE_MAX = 10**12
 
 DEFAULT_WEIGHT = 10
 # How much of what a host has may be sold, where vps_overcommit says nothing.
@@ -143,6 +145,9 @@ CUSTOMER_KEYS = (
     Key("password", "crypt", "Hash of the customer's password, as crypt(3) makes it; none: no way in by password."),
 )
 
+# How the variables of a host begin that are the fleet's.
+HOST_PREFIX = "vps_"
+
 HOST_KEYS = (
     Key(
         "vps_interface",
@@ -178,8 +183,8 @@ HOST_KEYS = (
         "Real rates of the host's line.",
         required=True,
         keys=(
-            Key("up", "rate", "What the line sends.", required=True),
-            Key("down", "rate", "What the line receives.", required=True),
+            Key("up", "rate", "What the line sends.", required=True, maximum=LINE_MAX),
+            Key("down", "rate", "What the line receives.", required=True, maximum=LINE_MAX),
         ),
     ),
     Key(

@@ -5,7 +5,7 @@
 # Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Records whose `host` was changed while the jail's root stayed where it was."""
+"""Records whose `host` was changed while the jail's root stayed where it was, and the way that the root then goes."""
 
 from __future__ import annotations
 
@@ -107,6 +107,89 @@ def _moved(search: Search, name: str, holder: str) -> str:
     home = search.home[name]
     return (
         f"its record says {home}, but its root is on {holder} ({search.answers[holder]['root']}/{name}) and not on "
-        f"{home}. Set host back to {holder}, or stop it there, copy its root to {home} and converge again: see "
-        "`Move a jail` in docs/operators.md"
+        f"{home}. Set host back to {holder}, or move the root after it: "
+        f"`ansible-playbook move.yml -e jail={name}`, see `Move a jail` in docs/operators.md"
     )
+
+
+class CannotMove(Exception):
+    """A jail cannot be moved; the text names it and says what to do."""
+
+
+def move(
+    fleet: t.Mapping[str, t.Iterable[Jail]],
+    answers: t.Mapping[str, t.Any],
+    name: str,
+    archives: t.Mapping[str, t.Iterable[str]],
+) -> dict[str, t.Any]:
+    """Return the way of a jail's root to the host of its record, or what is `wrong`: one line, '' if nothing is.
+
+    `fleet` are the resolved jails of each host, `answers` what each said for the subsets `roots` and `jails`,
+    `archives` the paths of the archives of this jail on each. `old` and `new` are hosts, `old_path` and `new_path` the
+    roots on them. `arrived` says whether the root is on the new host already, then `archive` is what it came from.
+    """
+    try:
+        return {"wrong": "", **_way(fleet, answers, name, archives)}
+    except CannotMove as error:
+        return {"wrong": f"jail {name}: {error}"}
+
+
+def _way(
+    fleet: t.Mapping[str, t.Iterable[Jail]],
+    answers: t.Mapping[str, t.Any],
+    name: str,
+    archives: t.Mapping[str, t.Iterable[str]],
+) -> dict[str, t.Any]:
+    new, record = _record(fleet, name)
+    if silent := [host for host in fleet if "roots" not in (answers.get(host) or {})]:
+        raise CannotMove(f"{', '.join(silent)} could not be asked what is there; make it answer, and give no --limit")
+    old = _old_host(answers, name, new)
+    newest = {host: max(archives.get(host, ()), key=_file, default="") for host in (old, new)}
+    arrived = holds(answers[new], name)
+    if arrived and (name in answers[old]["jails"] or _file(newest[old]) <= _file(newest[new])):
+        raise CannotMove(
+            f"it has a root on {old} and on {new}, and none of them is what a move left behind: see which is the right "
+            "one, and give the other another name"
+        )
+    # The converging at the end would refuse both hosts when the jail does not run any more.
+    refused = moved(fleet, answers)["refused"]
+    others = {line for host in (old, new) for line in refused.get(host, ()) if not line.startswith(f"jail {name}: ")}
+    if others:
+        raise CannotMove(
+            f"other records of {old} or {new} were changed too. Change them one after the other, after each move: "
+            + "; ".join(sorted(others))
+        )
+    return {
+        "old": old,
+        "new": new,
+        "old_path": f"{answers[old]['root']}/{name}",
+        "new_path": f"{answers[new]['root']}/{name}",
+        "runs": record["state"] == "running",
+        "arrived": arrived,
+        "archive": newest[old] if arrived else "",
+    }
+
+
+def _record(fleet: t.Mapping[str, t.Iterable[Jail]], name: str) -> tuple[str, Jail]:
+    for host, jails in fleet.items():
+        for jail in jails:
+            if jail["name"] == name:
+                if jail["state"] == "absent":
+                    raise CannotMove(f"state: its record (host {host}) says absent; what is absent is not moved")
+                return host, jail
+    raise CannotMove("no record of this fleet has that name; give the name of a jail")
+
+
+def _old_host(answers: t.Mapping[str, Answer], name: str, new: str) -> str:
+    others = [host for host, answer in answers.items() if host != new and holds(answer, name)]
+    if len(others) > 1:
+        raise CannotMove(f"host: {', '.join(others)} have a root of it; leave one, and give the others another name")
+    if not others:
+        there = f"its root is on {new} already" if holds(answers[new], name) else "no host has a root of it"
+        raise CannotMove(f"host: nothing to move to {new}: {there}")
+    return others[0]
+
+
+def _file(path: str) -> str:
+    """Return the name of an archive, which ends in the moment when it was made."""
+    return path.rpartition("/")[2]

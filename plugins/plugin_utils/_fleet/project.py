@@ -23,7 +23,7 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._ssh import jail_varia
 
 from .check import Checked, Checker, Values
 from .compile import check_all, resolve_fleet
-from .model import BROKEN, FLEET_KEYS, HOST_KEYS, Fleet, FleetError, Problem, Record, Sources, Surroundings, Vaulted
+from .model import BROKEN, FLEET_KEYS, HOST_PREFIX, Fleet, FleetError, Problem, Record, Sources, Surroundings, Vaulted
 from .read import read_document, read_fleet
 from .unreadable import hosts_problems, words_of
 from .vault import Vault
@@ -39,7 +39,6 @@ _WAY = {
     "ansible_port": "ansible_port",
     "ansible_ssh_port": "ansible_port",
 }
-_HOST_KEYS = tuple(key.name for key in HOST_KEYS)
 _Variables = dict[str, dict[str, t.Any]]
 
 
@@ -150,7 +149,9 @@ def _host_variables(
         variables = manager.get_vars(host=host, include_hostvars=False)
         templar = Templar(loader=loader, variables=variables)
         place = Problem(f"{sources.hosts}: {host.name}", 0, "", "")
-        known[host.name] = _resolved(_HOST_KEYS, variables, templar, place, problems)
+        # Also those that no table has, so that one that is misspelt is seen.
+        named = sorted(name for name in variables if name.startswith(HOST_PREFIX))
+        known[host.name] = _resolved(named, variables, templar, place, problems)
         ways[host.name] = _way(_resolved(_WAY, variables, templar, place, []))
         connections[host.name] = _connection(host.name, variables, names)
     return known, connections, ways

@@ -22,6 +22,7 @@ from .vault import TAG, Vault, is_encrypted
 _LOADER: t.Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "timestamp")}
+_COLLECTIONS = {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _TEXT = "tag:yaml.org,2002:str"
 _INTEGER = "tag:yaml.org,2002:int"
 _NUMBERS = (_INTEGER, "tag:yaml.org,2002:float")
@@ -46,6 +47,7 @@ class _Reader:
         self.vault = vault
         self.secret = secret
         self.seen: set[int] = set()
+        self.repeated: set[int] = set()
 
     def problem(self, node: yaml.Node, key: str, text: str) -> None:
         """Note an error at the line of a node."""
@@ -57,9 +59,15 @@ class _Reader:
             return self.scalar(node, key)
         # An alias is the same node again: without this, nested aliases would grow without bound, or never end.
         if id(node) in self.seen:
-            self.problem(node, key, "repeated by an alias (*); write it out")
+            # One anchor is one mistake, however often it is repeated.
+            if id(node) not in self.repeated:
+                self.repeated.add(id(node))
+                self.problem(node, key, "repeated by an alias (*); write it out")
             return BROKEN
         self.seen.add(id(node))
+        if node.tag not in _COLLECTIONS:
+            self.problem(node, key, f"has the tag {node.tag}; write a plain value")
+            return BROKEN
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, key)
         return [self.value(child, f"{key}[{index}]") for index, child in enumerate(node.value)]
@@ -80,7 +88,7 @@ class _Reader:
         block = Block({}, {}, node.start_mark.line + 1)
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_node, key, "a key must be a plain word")
+                self.problem(key_node, key, "a key must be a plain word; write one")
                 continue
             name = key_node.value
             path = f"{key}.{name}" if key else name
@@ -145,7 +153,7 @@ def read_document(data: bytes | str, file: str, problems: list[Problem], vault: 
     if node is None:
         return Block({}, {}, 1)
     if not isinstance(node, yaml.MappingNode):
-        problems.append(Problem(file, node.start_mark.line + 1, "", "must be a mapping of keys to values"))
+        problems.append(Problem(file, node.start_mark.line + 1, "", "must be a mapping of keys to values; write one"))
         return None
     return _Reader(file, problems, vault, secret).mapping(node, "")
 
@@ -164,7 +172,7 @@ def _entry_problem(entry: Path) -> str | None:
     plain = entry.is_file()
     if not plain and entry.is_dir():
         return "is a folder; records lie directly in the folder above it, move them there"
-    if entry.suffix == ".yaml":
+    if entry.suffix != ".yml" and entry.suffix.lower() in (".yaml", ".yml"):
         return f"is not read; rename it to {entry.stem}.yml"
     if entry.suffix != ".yml":
         return None

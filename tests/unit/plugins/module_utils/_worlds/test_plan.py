@@ -25,7 +25,7 @@ POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_ro
 
 
 def world(name: str = "alice", release: str = RELEASE, **changes: t.Any) -> dict[str, t.Any]:
-    return {"name": name, "path": f"/jails/h1/{name}", "release": release, **changes}
+    return {"name": name, "path": f"/jails/h1/{name}", "release": release, "root_archive": None, **changes}
 
 
 def wished(*worlds: dict[str, t.Any], **changes: t.Any) -> Wish:

@@ -249,6 +249,11 @@ HOST_ERRORS: list[tuple[dict[str, t.Any], str]] = [
     ),
     ({"vps_link": {"up": "1Gbit/s"}}, "vps_link.down: missing; add it (What the line receives)"),
     (
+        {"vps_link": {"up": "1Gbit/s", "down": "1001Gbit/s"}},
+        "vps_link.down: 1001Gbit/s is too large; take at most 1000Gbit/s",
+    ),
+    ({"vps_memroy": "4G"}, "vps_memroy: unknown key; did you mean vps_memory?"),
+    (
         {"vps_release": "14.3-RELEASE"},
         "vps_release: 14.3-RELEASE is not in vps_releases; add it there or choose another",
     ),

@@ -51,6 +51,7 @@ def test_read_document_of_an_empty_file_is_an_empty_mapping() -> None:
         ("id: !secret x\n", "jails/alice.yml:1: id: has the tag !secret; write a plain value"),
         ("a: !!set {b, c}\n", "jails/alice.yml:1: a: has the tag tag:yaml.org,2002:set; write a plain value"),
         ("a: &a [*a]\n", "jails/alice.yml:1: a[0]: repeated by an alias (*); write it out"),
+        ("a: &a {b: 1}\nc: [*a, *a]\n", "jails/alice.yml:1: c[0]: repeated by an alias (*); write it out"),
         ("a: &a {b: 1}\nc: *a\n", "jails/alice.yml:1: c: repeated by an alias (*); write it out"),
         (
             "a: 2026-13-99\n",
