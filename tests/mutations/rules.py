@@ -16,6 +16,14 @@ from mutations.keys import CAPACITY, GROUP, hosts_of
 from mutations.mutant import REMOVED, Mutant, Place, Source
 
 Data = dict[str, t.Any]
+Thing = t.TypeVar("Thing")
+
+
+def any_of(things: t.Iterable[Thing]) -> Thing:
+    """Return one of some things, the first; a fleet that has none cannot be broken that way."""
+    for thing in things:
+        return thing
+    raise LookupError("none")
 
 
 class World:
@@ -176,7 +184,7 @@ def ports(world: World) -> t.Iterator[Mutant]:
     entry = "{port: 54321, to: 22}"
     yield _published(world, "one port more", jail, entry, "port", "another port of its own")
     second_jail = world.strangers()[1]
-    away = next(data for data in world.hosts.values() if data is not world.host_of(second_jail))
+    away = any_of(data for data in world.hosts.values() if data is not world.host_of(second_jail))
     for what, address in (
         ("another host's address", away["vps_addresses"][0]),
         ("an address of nobody's", "203.0.113.254"),
@@ -219,7 +227,7 @@ def addresses(world: World) -> t.Iterator[Mutant]:
     jail = world.jail()
     host = world.host_of(jail)
     block = ipaddress.IPv4Network(host["vps_netblock"])
-    other = next(data for data in world.hosts.values() if data is not host)
+    other = any_of(data for data in world.hosts.values() if data is not host)
     far = ipaddress.IPv4Network(other["vps_netblock"])
     for what, address in (
         ("the network's own", block.network_address),
@@ -267,7 +275,7 @@ def references(world: World) -> t.Iterator[Mutant]:
         yield world.set(f"{name} misspelt", file_of(jail), (name,), close, mentions="did you mean")
         for other in ("jail_hosts", "all", "localhost", jail if jail not in known else "nobody"):
             yield world.set(f"{name} is {other}", file_of(jail), (name,), other)
-    elsewhere = next(host for host in world.hosts if host != record["host"])
+    elsewhere = any_of(host for host in world.hosts if host != record["host"])
     public = [Place(file_of(jail), (f"publish[{index}].address",)) for index in range(len(record["publish"]))]
     public += [Place(file_of(name), ("publish",)) for name in world.on(elsewhere)]
     six = Place(file_of(jail), ("address6",))
@@ -292,7 +300,7 @@ def references(world: World) -> t.Iterator[Mutant]:
 
 def states(world: World) -> t.Iterator[Mutant]:
     """Yield states and dates that contradict each other, caps of one direction, and their right neighbours."""
-    jail = next(name for name in world.on(world.first[0]) if world.jails[name].get("state", "running") == "running")
+    jail = any_of(name for name in world.on(world.first[0]) if world.jails[name].get("state", "running") == "running")
     moment = '"2026-11-24T093000Z"'
     yield world.set("retired, yet running", file_of(jail), ("retired",), moment)
     for state in ("stopped", "suspended", "absent"):
@@ -312,7 +320,7 @@ def states(world: World) -> t.Iterator[Mutant]:
         edit = world.put(file_of(uncapped[0]), ("bandwidth",), f"{{{given}: 1Mbit/s}}")
         place = Place(file_of(uncapped[0]), (f"bandwidth.{missing}",), edit.first, edit.last)
         yield world.mutant(f"capped {given} only", {file_of(uncapped[0]): edit}, place)
-        capped = next(name for name, plan in world.plans.items() if "bandwidth" in plan)
+        capped = any_of(name for name, plan in world.plans.items() if "bandwidth" in plan)
         file = f"plans/{capped}.yml"
         edit = world.source.document(file).remove(("bandwidth", missing))
         place = Place(file, (f"bandwidth.{missing}",), 1, edit.last)
@@ -343,7 +351,7 @@ def capacity(world: World) -> t.Iterator[Mutant]:
         ("more disk than its host has", ("limits", "disk"), "400T"),
         ("a wider line than its host has", ("bandwidth", "up"), "4Gbit/s"),
     ):
-        capped = next(name for name in world.on(host) if "bandwidth" in world.plans[world.jails[name]["plan"]])
+        capped = any_of(name for name in world.on(host) if "bandwidth" in world.plans[world.jails[name]["plan"]])
         edit = world.put(file_of(capped), path, value)
         yield world.mutant(what, {file_of(capped): edit}, Place(f"hosts.yml: {host}", CAPACITY), mentions="sold")
     for plan in world.plans:
@@ -355,7 +363,7 @@ def capacity(world: World) -> t.Iterator[Mutant]:
 def names(world: World) -> t.Iterator[Mutant]:
     """Yield names that are something else's already, or that cannot be names."""
     jail = file_of(world.jail())
-    host, plan = next(iter(world.hosts)), next(iter(world.plans))
+    host, plan = any_of(world.hosts), any_of(world.plans)
     for name in (
         host,
         "jail_hosts",
@@ -468,10 +476,10 @@ def hosts(world: World) -> t.Iterator[Mutant]:
         yield world.set_host(
             f"storage is {storage}", name, "vps_storage", storage, Place(f"hosts.yml: {name}", ("vps_pool",))
         )
-    name = next(name for name, data in world.hosts.items() if data["vps_storage"] == "directory")
+    name = any_of(name for name, data in world.hosts.items() if data["vps_storage"] == "directory")
     yield world.set_host("a pool without datasets", name, "vps_pool", "tank")
     for pool in ("mirror", "raidz1", "spare", "log", "c0d0", "a" * 260):
-        name = next(name for name, data in world.hosts.items() if data["vps_storage"] == "dataset")
+        name = any_of(name for name, data in world.hosts.items() if data["vps_storage"] == "dataset")
         yield world.set_host(f"a pool named {pool[:10]}", name, "vps_pool", pool)
     jail = world.on(second)[0]
     yield world.set_host(
