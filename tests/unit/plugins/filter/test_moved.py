@@ -46,7 +46,13 @@ def test_a_moved_jail_is_refused_on_both_hosts_and_on_no_other() -> None:
     assert sorted(found["refused"]) == ["h1", "h2"]
     for lines in found["refused"].values():
         (line,) = lines
-        for word in ("jail alice: host:", "h1 (/jails/h1/alice)", "not on h2", "Set host back to h1", "Move a jail"):
+        for word in (
+            "jail alice: host:",
+            "h1 (/jails/h1/alice)",
+            "not on h2",
+            "Set host back to h1",
+            "move.yml -e jail=alice",
+        ):
             assert word in line
 
 

@@ -20,7 +20,7 @@ RELEASE = "15.1-RELEASE-p1"
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
 KILL_STATES = ("pfctl", "-k", "label", "-k", "jail:a")
 # What differs between two runs that end alike.
-PASSING = ("root/var/log/", "root/var/run/")
+PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/")
 OWN_NUMBERS = ("jid", "cpuset.id")
 LOOKS = (
     ("ifconfig",),
@@ -130,6 +130,27 @@ def with_pool(lab: Lab, world: Path) -> None:
     lab.run("zfs", "create", "-o", f"mountpoint={POOL['release_root']}", "tank/releases")
 
 
+PACKED = "/var/alice.tar.zst"
+
+
+def packed(**more: t.Any) -> dict[str, t.Any]:
+    # Zeros stand for the digest, which is known when the archive is made.
+    source = {"archive": PACKED, "sha256": "0" * 64}
+    return worlds(worlds=[{"name": "alice", "path": f"{ROOTS}/alice", "root_archive": source}], **more)
+
+
+def with_packed(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    copy(world / "etc", lab.path("/tmp/old/etc"))
+    lab.run("chflags", "schg", "/tmp/old/etc/rc")
+    lab.run("tar", "-c", "--zstd", "--format", "pax", "-f", PACKED, "-C", "/tmp/old", ".")
+
+
+def with_packed_and_pool(lab: Lab, world: Path) -> None:
+    with_packed(lab, world)
+    with_pool(lab, world)
+
+
 def with_nothing(lab: Lab, world: Path) -> None:
     pass
 
@@ -156,6 +177,8 @@ CASES = {
     ),
     "folders": Case(with_folder, "jail_worlds", worlds()),
     "clones": Case(with_pool, "jail_worlds", worlds(**POOL)),
+    "root of another host": Case(with_packed, "jail_worlds", packed()),
+    "dataset of another host": Case(with_packed_and_pool, "jail_worlds", packed(**POOL)),
     "archives": Case(with_retired, "jail_archives", {"archives": ARCHIVED, "at_once": 1}),
     "destroyed folder": Case(with_retired, "jail_worlds", doomed("alice")),
     "destroyed dataset": Case(with_doomed_dataset, "jail_worlds", doomed("alice", "bob", **POOL)),
@@ -191,8 +214,8 @@ def test_cut_off_anywhere(lab: Lab, name: str, world: Path, sha256: str, monkeyp
     more = (
         {"releases": {RELEASE: {"archive": "/var/base.txz", "sha256": sha256}}} if case.module == "jail_worlds" else {}
     )
-    parameters = case.parameters | more
     case.prepare(lab, world)
+    parameters = with_digests(lab, case.parameters | more)
 
     def fresh(place: int) -> Lab:
         directory = lab.host.directory.with_name(str(place))
@@ -217,6 +240,16 @@ def test_cut_off_anywhere(lab: Lab, name: str, world: Path, sha256: str, monkeyp
         assert not here.module(case.module, **parameters)["changed"], place
         place += 1
     assert place > 2
+
+
+def with_digests(lab: Lab, parameters: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the parameters with the SHA-256 of the archived roots that they name."""
+    worlds = [
+        each | {"root_archive": source | {"sha256": lab.files.sha256(source["archive"])}} if source else each
+        for each in parameters.get("worlds", [])
+        for source in (each.get("root_archive"),)
+    ]
+    return parameters | {"worlds": worlds} if worlds else parameters
 
 
 def cut(lab: Lab, patch: pytest.MonkeyPatch, place: int, module: str, parameters: dict[str, t.Any]) -> bool:

@@ -166,6 +166,90 @@ def test_a_dataset_that_is_not_mounted_is_mounted(pool: Land) -> None:
     assert (pool.root("alice") / "root/data").read_text() == "mine"
 
 
+# Roots from elsewhere -------------------------------------------------------------------------------------------------
+
+
+PACKED = "/var/jail-archives/alice.moving.tar.zst"
+
+
+def pack(land: Land) -> dict[str, t.Any]:
+    """Pack a root as its customer made it; return the parameters by which alice gets it."""
+    here = "/tmp/old"
+    lab = land.lab
+    lab.path(here).mkdir()
+    (lab.path(here) / "data").write_text("mine")
+    for argv in (
+        ("ln", f"{here}/data", f"{here}/hard"),
+        ("ln", "-s", "/etc/passwd", f"{here}/link"),
+        ("ln", "-s", "/", f"{here}/etc"),
+        ("cp", f"{here}/data", f"{here}/suid"),
+        ("chown", "1001:1002", f"{here}/suid"),
+        ("chmod", "4711", f"{here}/suid"),
+        ("chflags", "-h", "schg", f"{here}/suid"),
+        ("chmod", "711", here),
+        ("chflags", "-h", "uchg", here),
+        ("mkdir", "/var/jail-archives"),
+        ("tar", "-c", "--zstd", "--format", "pax", "--numeric-owner", "-f", PACKED, "-C", here, "."),
+    ):
+        lab.run(*argv)
+    source = {"archive": PACKED, "sha256": lab.files.sha256(PACKED)}
+    worlds = [{"name": "alice", "path": f"{ROOTS}/alice", "root_archive": source}]
+    return {**land.parameters(), "worlds": worlds}
+
+
+def listing(land: Land, folder: str) -> list[list[str]]:
+    """Return modes, links, owners and flags of all that lies in a folder, with its size and name."""
+    lines = land.lab.run("ls", "-lao", folder).splitlines()
+    return [
+        [*words[:6], *words[9:]] for line in lines if len(words := line.split()) > 8 and words[-1] not in (".", "..")
+    ]
+
+
+@pytest.mark.parametrize("place", ["land", "pool"])
+def test_a_root_from_elsewhere_is_as_its_customer_left_it(request: pytest.FixtureRequest, place: str) -> None:
+    land: Land = request.getfixturevalue(place)
+    parameters = pack(land)
+    result = land.lab.converge("jail_worlds", **parameters)
+    assert listing(land, f"{ROOTS}/alice") == listing(land, "/tmp/old")
+    assert "schg" in str(listing(land, f"{ROOTS}/alice"))
+    root = land.root("alice")
+    assert root.stat().st_mode & 0o7777 == 0o711
+    assert (root / "data").samefile(root / "hard")
+    assert land.names() == ["alice"]
+    assert result["after"] == {f"world {ROOTS}/alice": f"the root in {PACKED}\n"}
+    assert result["differs"] == {}
+    # From now on it is a root like the others, which names no release that could be told of.
+    assert land.lab.module("jail_worlds", **{**parameters, "worlds": []})["changed"] is False
+
+
+def test_a_dataset_that_is_half_filled_is_begun_again(pool: Land) -> None:
+    parameters = pack(pool)
+    pool.lab.run("zfs", "create", "tank/jails/alice.new")
+    (pool.root("alice.new") / "rubbish").write_text("x")
+    pool.lab.converge("jail_worlds", **parameters)
+    assert pool.lab.files.names(f"{ROOTS}/alice") == ["data", "etc", "hard", "link", "suid"]
+    assert "alice.new" not in pool.lab.run("zfs", "list", "-H", "-o", "name")
+
+
+@pytest.mark.parametrize("place", ["land", "pool"])
+def test_a_root_that_cannot_be_unpacked_leaves_nothing(request: pytest.FixtureRequest, place: str) -> None:
+    land: Land = request.getfixturevalue(place)
+    parameters = pack(land)
+    land.lab.path(PACKED).write_text("no archive")
+    parameters["worlds"][0]["root_archive"]["sha256"] = land.lab.files.sha256(PACKED)
+    result = land.lab.module("jail_worlds", **parameters)
+    assert "alice" in errors(result)
+    assert land.names() == []
+    assert "tank/jails/" not in str(land.lab.host.run(["zfs", "list", "-H", "-o", "name"]).out)
+
+
+def test_the_archive_of_a_root_is_checked_too(land: Land) -> None:
+    parameters = pack(land)
+    truncate(land.lab.path(PACKED))
+    assert errors(land.lab.module("jail_worlds", **parameters))["alice"].startswith(f"{PACKED} has the SHA-256")
+    assert land.names() == []
+
+
 # Archives -------------------------------------------------------------------------------------------------------------
 
 

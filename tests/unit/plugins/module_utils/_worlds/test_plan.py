@@ -21,10 +21,11 @@ RELEASES = {
     RELEASE: {"archive": "/var/base.txz", "sha256": SHA256},
     OTHER: {"archive": "/var/old.txz", "sha256": SHA256},
 }
+PACKED = {"archive": "/var/alice.tar.zst", "sha256": SHA256}
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/jails/releases"}
 
 
-def world(name: str = "alice", release: str = RELEASE, **changes: t.Any) -> dict[str, t.Any]:
+def world(name: str = "alice", release: str | None = RELEASE, **changes: t.Any) -> dict[str, t.Any]:
     return {"name": name, "path": f"/jails/h1/{name}", "release": release, "root_archive": None, **changes}
 
 
@@ -64,6 +65,18 @@ def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
             [world(release="13.0")],
             {},
             f"worlds: alice: release: 13.0 is not among releases ({OTHER}, {RELEASE}); add it",
+        ),
+        ([world(release=None)], {}, "worlds: alice: give either its release, or root_archive"),
+        ([world(root_archive=PACKED)], {}, "worlds: alice: give either its release, or root_archive"),
+        (
+            [world(release=None, root_archive={**PACKED, "sha256": "12"})],
+            {},
+            "worlds: alice: root_archive: sha256: '12' is not 64 hexadecimal digits",
+        ),
+        (
+            [world(release=None, root_archive={**PACKED, "archive": "x"})],
+            {},
+            "worlds: alice: root_archive: archive: 'x' is not an absolute",
         ),
         ([world(name="../x")], {}, "worlds: '../x': name: no jail can have it"),
         ([world(name="a@b")], {}, "worlds: 'a@b': name: no jail can have it"),
