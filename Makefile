@@ -33,7 +33,7 @@ validate: venv-demo ## check the records of a fleet; FLEET=file, by default the 
 schema: venv-demo ## write schemas/ from the tables of keys
 	@$(PY) scripts/fleet.py schema schemas
 
-test: venv ## everything that must hold: all gates from lint to ansible-test-units
+test: venv ## everything that must hold: all gates from lint to sanity
 	@$(GATES)
 
 lint: venv ## ruff, yamllint, ansible-lint

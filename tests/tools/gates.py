@@ -69,15 +69,16 @@ GATES = (
     Gate("molecule", "molecule", ("molecule", "test", "-s", "default")),
     Gate("demo", "test-demo", (PYTHON, "tests/demo.py", "--folder", ".build/demo")),
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
+)
+
+# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Two take minutes:
+# mutations, and the tests of the gate units once more, as Ansible runs them.
+ON_DEMAND = (
     Gate(
         "ansible-test-units",
         "ansible-test-units",
         (PYTHON, "tests/tools/run_ansible_test.py", "units", "--python", VERSION),
     ),
-)
-
-# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile, one takes minutes.
-ON_DEMAND = (
     Gate("acceptance", "acceptance", ("molecule", "test", "-s", "freebsd")),
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
