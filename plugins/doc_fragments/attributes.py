@@ -25,6 +25,22 @@ attributes:
       - jailisp.vps.vps
 """
 
+    CONTROLLER = r"""
+options: {}
+author:
+  - the jailisp.vps authors (@jailisp)
+attributes:
+  platform:
+    description: The systems that the action runs on, which is the controller.
+    support: full
+    platforms: posix
+  action_group:
+    description: Use C(group/jailisp.vps.vps) in C(module_defaults) to set defaults for all modules of the collection.
+    support: full
+    membership:
+      - jailisp.vps.vps
+"""
+
     CONVERGES = r"""
 options: {}
 attributes:

@@ -9,8 +9,6 @@ DOCUMENTATION = r"""
 module: fleet_order
 short_description: Write the record of a new jail
 version_added: 0.1.0
-author:
-  - the jailisp.vps authors (@jailisp)
 description:
   - Chooses a host with room and the lowest id, address and ports that are free, and writes the record of the jail into
     the inventory, and that of its customer if he is new.
@@ -22,17 +20,8 @@ description:
     otherwise, the task fails.
   - It works on the controller. Several may order at once; one waits for the other.
 extends_documentation_fragment:
+  - jailisp.vps.attributes.controller
   - jailisp.vps.attributes.converges
-attributes:
-  platform:
-    description: The systems that the action runs on, which is the controller.
-    support: full
-    platforms: posix
-  action_group:
-    description: Use C(group/jailisp.vps.vps) in C(module_defaults) to set defaults for all modules of the collection.
-    support: full
-    membership:
-      - jailisp.vps.vps
 options:
   fleet:
     description: The file C(fleet.yml) of the inventory.

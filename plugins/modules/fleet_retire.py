@@ -9,8 +9,6 @@ DOCUMENTATION = r"""
 module: fleet_retire
 short_description: Retire a jail in its record
 version_added: 0.1.0
-author:
-  - the jailisp.vps authors (@jailisp)
 description:
   - Writes into the record of a jail that it is absent, and since when; everything else in the record stays as it is
     written. Nothing is done on any host, the playbook C(jailisp.vps.site) and M(jailisp.vps.jail_archives) do that.
@@ -18,17 +16,8 @@ description:
   - The whole fleet is checked before and with the changed record. What fails leaves the record as it was.
   - It works on the controller. Several may work at once; one waits for the other.
 extends_documentation_fragment:
+  - jailisp.vps.attributes.controller
   - jailisp.vps.attributes.converges
-attributes:
-  platform:
-    description: The systems that the action runs on, which is the controller.
-    support: full
-    platforms: posix
-  action_group:
-    description: Use C(group/jailisp.vps.vps) in C(module_defaults) to set defaults for all modules of the collection.
-    support: full
-    membership:
-      - jailisp.vps.vps
 options:
   fleet:
     description: The file C(fleet.yml) of the inventory.

@@ -12,7 +12,6 @@ Nothing here stops at the first error: what is wrong is noted, and what remains 
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import typing as t
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ from .model import (
     Vaulted,
 )
 from .names import check_names
-from .values import ELEMENTS, READERS, RELEASE, VAULTED, read_value, said_of, shown
+from .values import ELEMENTS, READERS, RELEASE, VAULTED, meant, read_value, said_of, shown
 from .ways import check_ways
 
 Values = dict[str, t.Any]
@@ -100,8 +99,7 @@ class Checker:
         """Note the keys that the table does not have."""
         known = [key.name for key in keys]
         for name in block.values.keys() - set(known):
-            close = difflib.get_close_matches(name, known, 1)
-            text = f"did you mean {close[0]}?" if close else f"remove it (known are {', '.join(known)})"
+            text = meant(name, known) or f"remove it (known are {', '.join(known)})"
             self.problem(block.line_of(name), prefix + shown(name), f"unknown key; {text}")
 
     def value(self, values: Values, name: str, found: tuple[t.Any, int, str], key: Key) -> None:
@@ -214,8 +212,8 @@ class _Unknowns:
         if vaulted:
             return f"{VAULTED} is unknown; {self.what}"
         if name not in self.answers:
-            close = difflib.get_close_matches(name, self.known, 1) if len(self.answers) < self.SEARCHES else []
-            self.answers[name] = f"did you mean {close[0]}?" if close else self.what
+            question = meant(name, self.known) if len(self.answers) < self.SEARCHES else ""
+            self.answers[name] = question or self.what
         return f"{name} is unknown; {self.answers[name]}"
 
 

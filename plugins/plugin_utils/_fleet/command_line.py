@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import io
 import sys
 import typing as t
@@ -28,6 +27,7 @@ from .model import FleetError, Problem
 from .project import Project, open_project
 from .schema import write_schemas
 from .unreadable import words_of
+from .values import meant
 
 # Where a fleet is looked for in the working directory.
 USUAL = (Path("inventory/fleet.yml"), Path("fleet.yml"))
@@ -146,8 +146,7 @@ def _columns(found: list[Line]) -> list[str]:
 
 def _unknown(what: str, name: str, known: t.Sequence[str]) -> Answer:
     """Return what is said of a name that is not known."""
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    hint = meant(name, known) or f"known are {', '.join(known)}"
     return Answer(summary=f"{name} is no {what}; {hint}", status=1)
 
 

@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import typing as t
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from .compile import resolve_jail
 from .model import CUSTOMER_KEYS, JAIL_KEYS, NAME_PATTERN, PUBLISH_KEYS, FleetError, Key, Problem, Record
 from .placement import SSH, Market, Offer, Wanted, free_id
 from .project import Project, open_project
+from .values import meant
 
 if t.TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
@@ -67,10 +66,7 @@ class Ordered:
             "gives": _gives(self.jail),
             "files": sorted(self.texts),
             "commit": self.commit,
-            "diff": [
-                {"before_header": f"{file} (absent)", "after_header": file, "before": "", "after": text}
-                for file, text in self.texts.items()
-            ],
+            "diff": [change.diff() for change in _changes(self.texts)],
         }
 
 
@@ -121,8 +117,7 @@ def _problem(key: str, text: str) -> Problem:
 def _check_known(values: Values, key: str, known: t.Collection[str], problems: list[Problem]) -> None:
     """Note a name that nobody has."""
     if key in values and values[key] not in known:
-        close = difflib.get_close_matches(values[key], known, 1)
-        advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(sorted(known)) or 'none'}"
+        advice = meant(values[key], known) or f"choose one of {', '.join(sorted(known)) or 'none'}"
         problems.append(_problem(key, f"{values[key]} is unknown; {advice}"))
 
 
@@ -140,9 +135,11 @@ def _check_customer(values: Values, checked: Checked, problems: list[Problem]) -
             if key.required and key.name not in given:
                 problems.append(_problem(_CUSTOMER + key.name, f"missing; customer {name} is new: give it"))
     elif name:
-        close = difflib.get_close_matches(name, checked.customers, 1)
-        meant = f"did you mean {close[0]}? For" if close else "for"
-        text = f"{name} is unknown; {meant} a new customer give {_CUSTOMER}name and {_CUSTOMER}contact"
+        question = meant(name, checked.customers)
+        text = (
+            f"{name} is unknown; {question + ' For' if question else 'for'} a new customer give {_CUSTOMER}name and "
+            f"{_CUSTOMER}contact"
+        )
         problems.append(_problem("customer", text))
 
 
@@ -246,16 +243,19 @@ def _write(project: Project, values: Values, texts: dict[str, str], *, commit: b
     if check_mode:
         pending = bool(texts) or (commit and bool(records.uncommitted(project.base, paths)))
         return Ordered(resolved, plan, texts, changed=pending)
-    with contextlib.ExitStack() as undo:
-        for file, text in texts.items():
-            records.create(project.base / file, text)
-            undo.callback(records.remove, project.base / file)
+
+    def finish() -> str:
         if texts:
             project.check()
         message = f"Order jail {resolved['name']} for {resolved['customer']}: {resolved['plan']} on {resolved['host']}"
-        made = records.commit(project.base, paths, message) if commit else ""
-        undo.pop_all()
+        return records.commit(project.base, paths, message) if commit else ""
+
+    made = records.write(project.base, _changes(texts), finish)
     return Ordered(resolved, plan, texts, made, changed=bool(texts or made))
+
+
+def _changes(texts: t.Mapping[str, str]) -> list[records.Change]:
+    return [records.Change(file, None, text) for file, text in texts.items()]
 
 
 def _files(project: Project, values: Values) -> list[str]:

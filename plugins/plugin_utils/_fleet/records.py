@@ -15,6 +15,7 @@ import os
 import stat
 import time
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -148,6 +149,50 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A record, relative to the inventory, as it is written and as it shall be; None: there is none."""
+
+    file: str
+    before: str | None
+    after: str | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to write."""
+        return self.before != self.after
+
+    def diff(self) -> dict[str, str]:
+        """Return it as Ansible shows it."""
+        return {
+            "before_header": self.file if self.before is not None else f"{self.file} (absent)",
+            "after_header": self.file if self.after is not None else f"{self.file} (absent)",
+            "before": self.before or "",
+            "after": self.after or "",
+        }
+
+
+def write(base: Path, changes: t.Iterable[Change], then: t.Callable[[], str]) -> str:
+    """Write what differs below the folder `base`, and return what `then` does; if that raises, all is as it was."""
+    with contextlib.ExitStack() as undo:
+        for change in changes:
+            if change.differs:
+                _put(base / change.file, change.before, change.after)
+                undo.callback(_put, base / change.file, change.after, change.before)
+        done = then()
+        undo.pop_all()
+    return done
+
+
+def _put(path: Path, before: str | None, after: str | None) -> None:
+    if after is None:
+        remove(path)
+    elif before is None:
+        create(path, after)
+    else:
+        replace(path, after)
 
 
 # Text -----------------------------------------------------------------------------------------------------------------

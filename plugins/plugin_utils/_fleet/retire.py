@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import difflib
 import re
 import typing as t
 from dataclasses import dataclass
@@ -27,29 +26,12 @@ from . import records
 from .check import Checked, Values
 from .model import NAME_PATTERN, FleetError, Problem
 from .project import Project, open_project
+from .values import meant
 
 if t.TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
 
 ABSENT = "absent"
-
-
-@dataclass(frozen=True)
-class Change:
-    """A record as it is written and as it shall be; None: there is none."""
-
-    file: str
-    before: str | None
-    after: str | None
-
-    def diff(self) -> dict[str, str]:
-        """Return it as Ansible shows it."""
-        return {
-            "before_header": self.file,
-            "after_header": self.file if self.after is not None else f"{self.file} (absent)",
-            "before": self.before or "",
-            "after": self.after or "",
-        }
 
 
 @dataclass(frozen=True)
@@ -70,14 +52,14 @@ def retire(request: Request, loader: DataLoader) -> dict[str, t.Any]:
     """
     with _opened(request, loader) as (project, checked):
         if request.jail not in checked.jails:
-            meant = _meant(request.jail, checked)
-            raise FleetError([_problem(f"{request.jail} has no record; {meant or 'name a jail that has one'}")])
+            advice = meant(request.jail, checked.jails) or "name a jail that has one"
+            raise FleetError([_problem(f"{request.jail} has no record; {advice}")])
         file = _file(project, request.jail)
         text = records.read(project.base / file)
         after = _retired(text, file, checked.jails[request.jail], request.now)
         record = records.record_from_text(file, request.jail, after)
         told = _told(project.check(record), request.jail)
-        return {**_write(project, request, Change(file, text, after), f"Retire jail {request.jail}"), **told}
+        return {**_write(project, request, records.Change(file, text, after), f"Retire jail {request.jail}"), **told}
 
 
 def may_destroy(request: Request, loader: DataLoader) -> dict[str, t.Any]:
@@ -94,14 +76,14 @@ def _after_retiring(request: Request, loader: DataLoader, *, forget: bool) -> di
     with _opened(request, loader) as (project, checked):
         file = _file(project, request.jail)
         if request.jail not in checked.jails:
-            gone = _write(project, request, Change(file, None, None), _forgotten(request.jail))
+            gone = _write(project, request, records.Change(file, None, None), _forgotten(request.jail))
             return {**gone, **_told_gone(request.jail, checked)}
         _refuse_unless_retired(file, checked.jails[request.jail])
         told = _told(checked, request.jail)
         text = records.read(project.base / file)
         if not forget:
-            return {**_result(Change(file, text, text), "", changed=False), **told}
-        return {**_write(project, request, Change(file, text, None), _forgotten(request.jail)), **told}
+            return {**_result(records.Change(file, text, text), "", changed=False), **told}
+        return {**_write(project, request, records.Change(file, text, None), _forgotten(request.jail)), **told}
 
 
 @contextlib.contextmanager
@@ -126,11 +108,6 @@ def _forgotten(jail: str) -> str:
 
 def _problem(text: str) -> Problem:
     return Problem("retire", 0, "jail", text)
-
-
-def _meant(jail: str, checked: Checked) -> str:
-    close = difflib.get_close_matches(jail, checked.jails, 1)
-    return f"did you mean {close[0]}?" if close else ""
 
 
 def _retired(text: str, file: str, jail: Values, now: datetime.datetime) -> str:
@@ -169,42 +146,27 @@ def _told(checked: Checked, name: str) -> dict[str, t.Any]:
 
 
 def _told_gone(name: str, checked: Checked) -> dict[str, t.Any]:
-    meant = _meant(name, checked)
+    question = meant(name, checked.jails)
     return {
         "known": False,
-        "msg": f"{name} has no record{f' ({meant})' if meant else ''}. If it was destroyed, nothing is left to do",
+        "msg": f"{name} has no record{question and f' ({question})'}. If it was destroyed, nothing is left to do",
     }
 
 
-def _write(project: Project, request: Request, change: Change, message: str) -> dict[str, t.Any]:
+def _write(project: Project, request: Request, change: records.Change, message: str) -> dict[str, t.Any]:
     """Write a record and commit it; return that part of the result, and leave all as it was if that fails."""
-    path, differs = project.base / change.file, change.before != change.after
+    base, path = project.base, project.base / change.file
     if request.check_mode:
-        pending = differs or (request.commit and bool(records.uncommitted(project.base, [path])))
+        pending = change.differs or (request.commit and bool(records.uncommitted(base, [path])))
         return _result(change, "", changed=pending)
-    with contextlib.ExitStack() as undo:
-        if differs:
-            _put(path, change.before, change.after)
-            undo.callback(_put, path, change.after, change.before)
-        made = records.commit(project.base, [path], message) if request.commit else ""
-        undo.pop_all()
-    return _result(change, made, changed=bool(differs or made))
+    made = records.write(base, [change], lambda: records.commit(base, [path], message) if request.commit else "")
+    return _result(change, made, changed=bool(change.differs or made))
 
 
-def _put(path: Path, before: str | None, after: str | None) -> None:
-    if after is None:
-        records.remove(path)
-    elif before is None:
-        records.create(path, after)
-    else:
-        records.replace(path, after)
-
-
-def _result(change: Change, made: str, *, changed: bool) -> dict[str, t.Any]:
-    written = change.before != change.after
+def _result(change: records.Change, made: str, *, changed: bool) -> dict[str, t.Any]:
     return {
         "changed": changed,
-        "files": [change.file] if written else [],
-        "diff": [change.diff()] if written else [],
+        "files": [change.file] if change.differs else [],
+        "diff": [change.diff()] if change.differs else [],
         "commit": made,
     }

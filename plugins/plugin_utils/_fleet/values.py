@@ -184,7 +184,7 @@ def _read_boolean(value: t.Any, key: Key) -> bool:
 
 def _read_choice(value: t.Any, key: Key) -> str:
     if value not in key.choices:
-        raise ValueError(f"is none of {', '.join(key.choices)}; {_suggest(value, key.choices)}")
+        raise ValueError(f"is none of {', '.join(key.choices)}; {meant(value, key.choices) or 'choose one'}")
     return t.cast(str, value)
 
 
@@ -342,7 +342,7 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
 ELEMENTS = {"sshkeys": "sshkey", "addresses": "address"}
 
 
-def _suggest(word: t.Any, known: t.Iterable[str]) -> str:
-    """Return what to do about an unknown word: the known word that it is probably meant to be, or the request."""
-    close = difflib.get_close_matches(str(word)[:_SHOWN], list(known), 1)
-    return f"did you mean {close[0]}?" if close else "choose one"
+def meant(word: t.Any, known: t.Collection[str]) -> str:
+    """Return the question whether an unknown word is meant to be a known one; '' if it resembles none."""
+    close = difflib.get_close_matches(str(word)[:_SHOWN], known, 1)
+    return f"did you mean {close[0]}?" if close else ""
