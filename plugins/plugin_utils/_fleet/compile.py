@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 from .check import Checked, Values, check_fleet
-from .model import DEFAULT_WEIGHT, LIMITS, Fleet, FleetError, Problem, Sources, Surroundings
+from .model import DEFAULT_WEIGHT, HOST_PREFIX, LIMITS, Fleet, FleetError, Problem, Sources, Surroundings
 from .read import read_fleet
 
 
@@ -55,6 +55,25 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "publish": resolve_publish(jail["publish"], host),
         "limits": {limit: limits[limit] for limit in LIMITS},
         "bandwidth": {**uncapped, **plan.get("bandwidth", {}), **jail.get("bandwidth", {})},
+    }
+
+
+def resolve_host(host: Values) -> Values:
+    """Return what is known of a host as playbooks take it: the variables vps_* without that prefix, none missing.
+
+    Sizes are bytes, rates bit/s, shares percent, networks text. `dataset`, `release_dataset` and `release_root` say
+    where the datasets of roots and releases are, None without a pool; `netblocks` are the networks of both families.
+    """
+    values = {name.removeprefix(HOST_PREFIX): value for name, value in host.items()}
+    values |= {"pool": host.get("vps_pool"), "netblock": str(host["vps_netblock"]), "ports": list(host["vps_ports"])}
+    values["netblock6"] = str(host["vps_netblock6"]) if "vps_netblock6" in host else None
+    pool, folder = values["pool"], host["vps_root"].rpartition("/")[0]
+    return {
+        **values,
+        "netblocks": [network for network in (values["netblock"], values["netblock6"]) if network],
+        "dataset": f"{pool}/jails" if pool else None,
+        "release_dataset": f"{pool}/releases" if pool else None,
+        "release_root": f"{folder}/releases" if pool else None,
     }
 
 

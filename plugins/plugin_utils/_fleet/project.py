@@ -22,7 +22,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.jailisp.vps.plugins.plugin_utils._ssh import jail_variables
 
 from .check import Checked, Checker, Values
-from .compile import check_all, resolve_fleet
+from .compile import check_all, resolve_fleet, resolve_host
 from .model import BROKEN, FLEET_KEYS, HOST_PREFIX, Fleet, FleetError, Problem, Record, Sources, Surroundings, Vaulted
 from .read import read_document, read_fleet
 from .unreadable import hosts_problems, words_of
@@ -81,9 +81,10 @@ class Project:
         fleet = replace(fleet, jails=_joined(fleet.jails, records), customers=_joined(fleet.customers, customers))
         return check_all(fleet, self.variables, self.sources, problems, self.surroundings)
 
-    def resolve(self) -> dict[str, list[Values]]:
-        """Return the resolved jails of each jail host; raise FleetError with all errors of the fleet."""
-        return resolve_fleet(self.check())
+    def resolve(self) -> tuple[dict[str, Values], dict[str, list[Values]]]:
+        """Return each jail host, and its jails, resolved; raise FleetError with all errors of the fleet."""
+        checked = self.check()
+        return {name: resolve_host(host) for name, host in checked.hosts.items()}, resolve_fleet(checked)
 
 
 def _joined(found: list[Record] | None, records: t.Sequence[Record]) -> list[Record] | None:

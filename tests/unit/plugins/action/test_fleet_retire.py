@@ -114,7 +114,7 @@ def test_a_retired_jails_record_is_otherwise_as_it_was_written(inventory: Invent
 def test_the_fleet_has_the_jail_as_absent_then_and_its_places_are_taken(inventory: Inventory) -> None:
     inventory.run()
     (bob,) = [
-        jail for jail in open_project(inventory.base / "fleet.yml", DataLoader()).resolve()["h1"] if jail["id"] == 13
+        jail for jail in open_project(inventory.base / "fleet.yml", DataLoader()).resolve()[1]["h1"] if jail["id"] == 13
     ]
     assert (bob["state"], bool(MOMENT.fullmatch(bob["retired"])), bob["address"]) == ("absent", True, "192.168.1.13")
 

@@ -17,6 +17,7 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import HOST_KEYS
 from support.loader import collections
 
 ROOT = Path(__file__).parents[4]
@@ -106,6 +107,22 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "limits": {"disk": 16 * 2**30, "memory": 2 * 2**30, "processes": 400, "cpu": 100},
         "bandwidth": {"up": 50_000_000, "down": 50_000_000, "weight": 30},
     }
+
+
+def test_fleet_tells_of_each_host_what_is_known_with_all_defaults() -> None:
+    manager = parse(ROOT / "inventory")
+    hosts = {name: t.cast("t.Any", manager.get_host(name)).vars["vps_host"] for name in EXAMPLE}
+    known = {key.name.removeprefix("vps_") for key in HOST_KEYS}
+    assert {name: known - host.keys() for name, host in hosts.items()} == {"h1": set(), "h2": set(), "h3": set()}
+    assert (hosts["h1"]["archives"], hosts["h1"]["memory"], hosts["h1"]["ports"]) == (
+        "/var/jail-archives",
+        32 * 2**30,
+        [8000, 8999],
+    )
+    assert (hosts["h1"]["pool"], hosts["h1"]["dataset"], hosts["h1"]["release_root"]) == (None, None, None)
+    assert (hosts["h2"]["dataset"], hosts["h2"]["release_dataset"]) == ("tank/jails", "tank/releases")
+    assert (hosts["h2"]["root"], hosts["h2"]["release_root"]) == ("/usr/local/jails/h2", "/usr/local/jails/releases")
+    assert (hosts["h3"]["netblocks"], hosts["h3"]["netblock6"]) == (["192.168.3.0/24"], None)
 
 
 def test_fleet_gives_a_host_without_jails_an_empty_list(folder: Path) -> None:
