@@ -145,9 +145,11 @@ def boot(host: Host) -> None:
 def halt(host: Host) -> None:
     """Shut down and switch the machine off: what its kernel knew is gone."""
     from model import boot as rc  # noqa: PLC0415
+    from model import mount  # noqa: PLC0415
 
     if is_up(host):
         rc.stop(host)
+    mount.unmount_all(host)
     power_off(host)
 
 
@@ -158,7 +160,7 @@ def power_off(host: Host) -> None:
     with host.kernel() as kernel:
         for number in list(task.processes(kernel)):
             task.kill(kernel, int(number), signal.SIGKILL)
-    mount.unmount_all(host)
+    mount.unmount_all(host, clean=False)
     with host.kernel() as kernel:
         kernel.clear()
     for device in kernels.DEVICES.values():

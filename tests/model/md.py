@@ -288,6 +288,12 @@ def mount_image(host: Host, device: str, point: str, words: list[str]) -> None:
     head = _head(file)
     if head is None:
         raise fail(errno.EINVAL, device)
+    if "ro" not in words:
+        if head["damaged"] or not (head["clean"] or head["soft"]):
+            denied = f"R/W mount on {point} denied. Filesystem is not clean - run fsck.: Operation not permitted"
+            raise OSError(errno.EPERM, denied, device)
+        # With soft updates what a crash left can be mounted; blocks may be lost, nothing is mixed up.
+        _write(file, {**head, "clean": False}, _read(file), file.stat().st_size)
     with host.kernel() as kernel:
         kernel["mount_count"] = count = kernel.get("mount_count", 0) + 1
     folder = mount.hidden(host, "mounts") / f"image-{count}"
@@ -299,20 +305,22 @@ def mount_image(host: Host, device: str, point: str, words: list[str]) -> None:
         files.save()
     else:
         folder.mkdir(mode=0o755)
+        if head["snap"]:
+            folder.joinpath(".snap").mkdir(mode=0o770)
     usable = head["sectors"] * SECTOR * 96 // 100
     mount.add(
         host, device, point, "ufs", words, content=folder, image=os.fspath(file.relative_to(host.root)), size=usable
     )
 
 
-def put_away(host: Host, entry: State, folder: Path) -> None:
-    """Write an unmounted file system's content into its device."""
+def put_away(host: Host, entry: State, folder: Path, *, clean: bool) -> None:
+    """Write an unmounted file system's content into its device; ``clean``: as umount does, not a crash."""
     file = host.root / entry["image"]
     files = Files(host)
     if file.exists():
         head = _head(file)
         if head is not None and "ro" not in entry["options"]:
-            _write(file, head, pack.pack(files, folder), file.stat().st_size)
+            _write(file, {**head, "clean": clean}, pack.pack(files, folder), file.stat().st_size)
     for path in files.walk(folder) if files.flags or files.owners else ():
         files.forget(path)
     files.save()
@@ -362,6 +370,7 @@ def newfs(ctx: Context) -> int:
     sectors = size // SECTOR
     blocks, inodes = _geometry(sectors)
     head = {"label": flags.get("L", [""])[-1], "sectors": sectors, "blocks": blocks, "inodes": inodes}
+    head |= {"clean": True, "damaged": False, "soft": bool(flags.keys() & {"U", "j"}), "snap": "n" not in flags}
     places = _backups(head, sectors)
     ctx.print(f"{device}: {size / 2**20:.1f}MB ({sectors} sectors) block size 32768, fragment size 4096")
     ctx.print(f"\tusing {len(places)} cylinder groups of {blocks * 32 / 1024:.2f}MB, {blocks} blks, {inodes} inodes.")
@@ -434,7 +443,7 @@ def fstyp(ctx: Context) -> int:
 
 
 def fsck(ctx: Context) -> int:
-    """fsck_ffs(8): the model's file systems are always clean."""
+    """fsck_ffs(8): what a crash left is put right by -p, what is damaged by -y only."""
     flags, words = options(ctx, "b:Bc:CdEfFm:npRrSyZ", FSCK)
     if not words:
         usage(ctx, FSCK)
@@ -453,12 +462,30 @@ def fsck(ctx: Context) -> int:
                 else "Cannot find file system superblock"
             )
             return FSCK_FAILED
+        if head["damaged"] and not flags.keys() & {"y", "n"}:
+            ctx.print(f"{word}: UNEXPECTED INCONSISTENCY; RUN fsck_ffs MANUALLY.")
+            return FSCK_FAILED
         _report(ctx, flags, word, head, file)
+        if "n" not in flags and (head["damaged"] or not head["clean"]):
+            _write(file, {**head, "clean": True, "damaged": False}, _read(file), file.stat().st_size)
+            if "p" not in flags:
+                ctx.print("\n***** FILE SYSTEM WAS MODIFIED *****")
     return 0
+
+
+def damage(host: Host, device: str) -> None:
+    """Damage a file system as no crash does, so that fsck_ffs -p gives it up."""
+    file, _size_of_it = _store(host, device)
+    head = _head(file)
+    if head is not None:
+        _write(file, {**head, "clean": False, "damaged": True}, _read(file), file.stat().st_size)
 
 
 def _report(ctx: Context, flags: t.Mapping[str, list[str]], word: str, head: State, file: Path) -> None:
     free = max(0, head["sectors"] // 8 - len(_read(file)) // 4096 - 300)
+    if "p" in flags and not head["clean"]:
+        ctx.print(f"{word}: 2 files, 2 used, {free} free ({free % 8} frags, {free // 8} blocks, 0.0% fragmentation)")
+        return
     if "p" in flags:
         ctx.print(f"{word}: FILE SYSTEM CLEAN; SKIPPING CHECKS")
         ctx.print(f"{word}: clean, {free} free ({free % 8} frags, {free // 8} blocks, 0.0% fragmentation)")

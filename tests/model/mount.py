@@ -151,8 +151,11 @@ def link_tree(source: Path, target: Path) -> None:
     shutil.copystat(source, target)
 
 
-def remove(host: Host, target: str, *, force: bool = False) -> None:
-    """Unmount the topmost file system on ``target``; raises OSError as unmount(2) fails."""
+def remove(host: Host, target: str, *, force: bool = False, clean: bool = True) -> None:
+    """Unmount the topmost file system on ``target``; raises OSError as unmount(2) fails.
+
+    ``clean`` false: nobody told the file system, it is as a crash leaves it.
+    """
     with host.kernel() as kernel:
         entry = next((each for each in reversed(kernel.get("mount", [])) if each["target"] == target), None)
         if entry is None:
@@ -173,7 +176,7 @@ def remove(host: Host, target: str, *, force: bool = False) -> None:
     if "image" in entry:
         from model import md  # noqa: PLC0415
 
-        md.put_away(host, entry, there)
+        md.put_away(host, entry, there, clean=clean)
 
 
 def _in_use(kernel: State, target: str) -> bool:
@@ -184,14 +187,14 @@ def _in_use(kernel: State, target: str) -> bool:
     return any(path == target or path.startswith(target + "/") for path in paths)
 
 
-def unmount_all(host: Host) -> None:
-    """Unmount everything, the last made first, as a halting kernel does."""
+def unmount_all(host: Host, *, clean: bool = True) -> None:
+    """Unmount everything, the last made first, as a halting kernel does, or (``clean`` false) one that is cut off."""
     while True:
         with host.kernel() as kernel:
             targets = [each["target"] for each in kernel.get("mount", [])]
         if not targets:
             return
-        remove(host, targets[-1], force=True)
+        remove(host, targets[-1], force=True, clean=clean)
 
 
 def mount_fstab(host: Host, *, late: bool = False) -> None:

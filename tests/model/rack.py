@@ -17,9 +17,10 @@ import sys
 import typing as t
 from pathlib import Path
 
-from model import enter, machine
+from model import connect, enter, machine, process, task
 from model.host import Host
 
+SSH = 22
 # The options of OpenSSH's ssh(1).
 SSH_OPTIONS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:PQ:R:S:TVw:W:XYy"
 
@@ -87,16 +88,34 @@ def ssh(rack: str, argv: t.Sequence[str]) -> int:
     if host is None:
         sys.stderr.write(f"ssh: Could not resolve hostname {destination}: Name does not resolve\n")
         return 255
-    if not machine.is_up(host):
+    address = _address(host, destination)
+    if not machine.is_up(host) or not _answers(host, address):
         sys.stderr.write(f"ssh: connect to host {destination} port 22: Connection refused\n")
         return 255
     host.log(["sshd-session", *operands[1:]])
     command = ["/bin/sh", "-c", " ".join(operands[1:])] if len(operands) > 1 else ["/bin/sh", "-i"]
     try:
-        enter.enter(host.directory, command, {"SSH_CONNECTION": f"192.0.2.1 50000 {destination} 22"})
+        enter.enter(host.directory, command, {"SSH_CONNECTION": f"192.0.2.1 50000 {address} 22"})
     except enter.CannotEnter as error:
         sys.stderr.write(f"ssh: {error}\n")
         return 255
+
+
+def _address(host: Host, destination: str) -> str:
+    """Return the address that a host is reached at: the one that was named, or that of its name."""
+    if connect.is_address(destination):
+        return destination
+    with host.disk() as disk:
+        return str(disk["machine"]["address"])
+
+
+def _answers(host: Host, address: str) -> bool:
+    """Say whether the host's own sshd listens at an address."""
+    with host.kernel() as kernel:
+        return any(
+            jail is None and port == SSH and at in ("*", address) and task.processes(kernel)[str(pid)]["comm"] == "sshd"
+            for jail, at, _protocol, port, pid in process.listeners(kernel)
+        )
 
 
 def inside_ssh(argv: t.Sequence[str]) -> int:

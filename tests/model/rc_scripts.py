@@ -66,13 +66,20 @@ def _start(rc: Rc) -> int:
     _start_needed(rc)
     rc.say(f"Starting {rc.name}.\n")
     program = _program(rc)
+    listen = _listens(rc)
+    if rc.name in _LISTENS and not listen:
+        rc.ctx.err.write("Cannot bind any address.\n")
+        return 0
     with rc.ctx.host.kernel() as kernel:
         jid = prison.jid_of(kernel, rc.ctx.jail)
         words = [program, *shlex.split(rc.get(f"{rc.name}_flags")), *(["-s"] if rc.name == "cron" else [])]
-        listen = [list(each) for each in _LISTENS[rc.name](rc.ctx)] if rc.name in _LISTENS else []
         task.add(kernel, words, jid=jid, comm=program.rpartition("/")[2], listen=listen)
         jail_rc.split_syslogd(kernel, jid)
     return 0
+
+
+def _listens(rc: Rc) -> list[list[t.Any]]:
+    return [list(each) for each in _LISTENS[rc.name](rc.ctx)] if rc.name in _LISTENS else []
 
 
 def _start_needed(rc: Rc) -> None:
@@ -118,10 +125,23 @@ def _reload(rc: Rc) -> int:
     check = _PRECHECK.get(rc.name)
     if check is not None and check(rc):
         return 1
-    if pid_of(rc) is None:
+    pid = pid_of(rc)
+    if pid is None:
         rc.ctx.err.write(f"{rc.name} not running? (check /var/run/{rc.name}.pid).\n")
         return 1
+    if rc.name in _LISTENS:
+        _listen_anew(rc, pid)
     return 0
+
+
+def _listen_anew(rc: Rc, pid: int) -> None:
+    """Read the configuration once more (on SIGHUP sshd executes itself): without any address it ends."""
+    listen = _listens(rc)
+    with rc.ctx.host.kernel() as kernel:
+        if listen:
+            task.processes(kernel)[str(pid)]["listen"] = listen
+        else:
+            task.kill(kernel, pid)
 
 
 DAEMON: dict[str, Handler] = {"start": _start, "stop": _stop, "restart": _restart, "status": _status, "poll": _nothing}

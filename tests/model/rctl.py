@@ -47,6 +47,9 @@ UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, 
 PARTS = ("subject", "id", "resource", "action", "amount", "per")
 CONFIGURATION = "/etc/rctl.conf"
 INVALID, UNSUPPORTED, ABSENT = "Invalid argument", "Operation not supported", "No such process"
+TOO_LARGE = "Result too large"
+# What the kernel keeps in millionths.
+MILLIONTHS = frozenset({"cputime", "wallclock", "pcpu"})
 
 
 class Refused(Exception):
@@ -123,7 +126,10 @@ def _number(text: str) -> int:
     match = re.fullmatch(r"(\d+|0x[0-9a-f]+)([bkmgtpe]?)", text.lower())
     if not match:
         raise ValueError(f"invalid numeric value '{text}'")
-    return int(match.group(1), 0 if "x" in match.group(1) else 10) * UNITS[match.group(2)]
+    number = int(match.group(1), 0 if "x" in match.group(1) else 10) * UNITS[match.group(2)]
+    if number >= 1 << 64:
+        raise ValueError(f"invalid numeric value '{text}'")
+    return number
 
 
 def _accounts(ctx: Context, subject: str) -> t.Iterator[list[str]]:
@@ -168,6 +174,9 @@ def _check(rule: Rule, *, whole: bool) -> None:
     for name, words in known:
         if rule[name] and rule[name] not in words:
             raise Refused(INVALID)
+    most = ((1 << 63) - 1) // (10**6 if rule["resource"] in MILLIONTHS else 1)
+    if rule["amount"] and int(rule["amount"]) > most:
+        raise Refused(TOO_LARGE)
     if whole and not all(rule[name] for name in PARTS[:-1]):
         raise Refused(INVALID)
 
@@ -179,7 +188,7 @@ def _add(_ctx: Context, kernel: State, rule: Rule, _human: bool) -> list[str]:
         raise Refused(UNSUPPORTED)
     rule = {**rule, "amount": int(rule["amount"]), "per": rule["per"] or rule["subject"]}
     state = _state(kernel)
-    same = PARTS if rule["action"] not in ("deny", "throttle") else ("subject", "id", "resource", "action", "per")
+    same = PARTS if rule["action"] != "deny" else ("subject", "id", "resource", "action", "per")
     state["rules"] = [each for each in state["rules"] if any(each[name] != rule[name] for name in same)]
     _account(state, rule)
     state["rules"].insert(0, rule)

@@ -13,6 +13,7 @@ import hashlib
 import secrets
 import typing as t
 
+from model import net
 from model.command import Exit, options
 
 if t.TYPE_CHECKING:
@@ -79,12 +80,9 @@ def sshd(ctx: Context) -> int:
 
 def read_config(ctx: Context, name: str) -> list[tuple[str, str]]:
     """Return the settings (name in small letters, value) of a configuration file in their order."""
-    path = ctx.path(name)
-    if not path.is_file():
-        raise _BadConfiguration(f"{name}: No such file or directory")
     settings: list[tuple[str, str]] = []
     bad = []
-    for number, raw in enumerate(path.read_text(errors="replace").splitlines(), 1):
+    for number, raw in enumerate(_read(ctx, name).splitlines(), 1):
         words = raw.partition("#")[0].replace("=", " ", 1).split(None, 1)
         if not words:
             continue
@@ -99,6 +97,15 @@ def read_config(ctx: Context, name: str) -> list[tuple[str, str]]:
     if bad:
         raise _BadConfiguration("\n".join([*bad, f"{name}: terminating, {len(bad)} bad configuration options"]))
     return settings
+
+
+def _read(ctx: Context, name: str) -> str:
+    if name == "/dev/stdin":
+        return ctx.stdin.read().decode(errors="replace")
+    path = ctx.path(name)
+    if not path.is_file():
+        raise _BadConfiguration(f"{name}: No such file or directory")
+    return path.read_text(errors="replace")
 
 
 def _included(ctx: Context, value: str) -> list[tuple[str, str]]:
@@ -143,7 +150,19 @@ def _is_address(value: str) -> bool:
 
 
 def listens_on(ctx: Context) -> list[tuple[str, str, int, int]]:
-    """Return (protocol, address, port, descriptor) of each socket that sshd opens with its configuration."""
+    """Return (protocol, address, port, descriptor) of each socket that sshd opens with its configuration.
+
+    It goes on without those whose address is not on the host.
+    """
+    found = _asked(ctx)
+    if ctx.jail is not None:
+        return found
+    with ctx.host.kernel() as kernel:
+        there = {"*", *(address for _interface, address, _length in net.addresses(kernel))}
+    return [each for each in found if each[1] in there]
+
+
+def _asked(ctx: Context) -> list[tuple[str, str, int, int]]:
     settings = read_config(ctx, CONFIG)
     ports = [int(value) for keyword, value in settings if keyword == "port"] or [22]
     addresses = [value.split(maxsplit=1)[0] for keyword, value in settings if keyword == "listenaddress"]
@@ -167,10 +186,7 @@ def ssh_keygen(ctx: Context) -> int:
         ctx.err.write("Too many arguments.\n" + KEYGEN_USAGE)
         return 1
     if "A" in flags:
-        for kind in KINDS:
-            if not ctx.path(f"/etc/ssh/ssh_host_{kind}_key").exists():
-                _generate(ctx, f"/etc/ssh/ssh_host_{kind}_key", kind, flags)
-        return 0
+        return _generate_missing(ctx, flags)
     file = flags.get("f", ["/root/.ssh/id_ed25519"])[-1]
     if "l" in flags or "y" in flags:
         return _show(ctx, file, fingerprint="l" in flags)
@@ -182,6 +198,23 @@ def ssh_keygen(ctx: Context) -> int:
         ctx.print(f"{file} already exists.\nOverwrite (y/n)? ")
         return 1
     _generate(ctx, file, kind, flags)
+    return 0
+
+
+def _generate_missing(ctx: Context, flags: t.Mapping[str, list[str]]) -> int:
+    """Make the host keys that are missing; with -A, what -f says stands before the path of each."""
+    prefix = flags.get("f", [""])[-1]
+    files = {kind: f"{prefix}/etc/ssh/ssh_host_{kind}_key" for kind in KINDS}
+    missing = [kind for kind in KINDS if not ctx.path(files[kind]).exists()]
+    if missing:
+        ctx.out.write(f"ssh-keygen: generating new host keys: {' '.join(map(str.upper, missing))} ")
+    for kind in missing:
+        if not ctx.path(files[kind]).parent.is_dir():
+            ctx.err.write(f"Could not save your private key in {files[kind]}: No such file or directory\n")
+            return 255
+        _generate(ctx, files[kind], kind, {"q": [""]})
+    if missing:
+        ctx.print("")
     return 0
 
 

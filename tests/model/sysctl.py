@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import secrets
 import typing as t
 
 from model import kernel as kernels
@@ -18,6 +19,7 @@ USAGE = (
     "usage: sysctl [-bdeFhiJlNnoqTtVWx] [ -B <bufsize> ] [-f filename] [-j jail] name[=value[,value]] ...\n"
     "       sysctl [-bdeFhJlNnoqTtVWx] [ -B <bufsize> ] [-j jail] -a\n"
 )
+PID_MAX = 99999
 # What a jail's kernel variables say that differ from the host's.
 IN_JAIL = {"security.jail.jailed": "1", "security.jail.children.max": "0"}
 
@@ -80,6 +82,8 @@ class _Tree:
         if refused:
             self.ctx.print(before)
             raise _Failure(f"{name}{line}: {refused}")
+        if name == "kern.randompid":
+            new = _modulus(int(new))
         if name == "kern.hostname":
             self.kernel["hostname"] = new
         elif name == "net.inet.carp.demotion":
@@ -110,6 +114,13 @@ class _Tree:
         """Return the kernel's error if it does not take the value."""
         raises = name == "kern.securelevel" and int(new) < int(kernels.value(self.kernel, name) or 0)
         return "Operation not permitted" if raises or self.ctx.jail is not None else ""
+
+
+def _modulus(number: int) -> str:
+    """Return what the kernel makes of kern.randompid: 1 draws a number, others are brought into their range."""
+    if number in (0, 1):
+        return str(number and 100 + secrets.randbelow(1024))
+    return str(min(max(number, 100), PID_MAX - 100) if number > 0 else PID_MAX - 100)
 
 
 def sysctl(ctx: Context) -> int:

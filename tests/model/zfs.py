@@ -212,28 +212,58 @@ def set_properties(ctx: Context, found: Pools, flags: Found, operands: list[str]
     if not settings or not names:
         raise misuse("set", "missing property=value argument(s)" if not settings else "missing dataset name(s)")
     del ctx
+    wished = {SHORT.get(prop, prop): value for prop, _equals, value in (word.partition("=") for word in settings)}
     for name in names:
         found.get(name)
-        for setting in settings:
-            prop, _unused, value = setting.partition("=")
-            try:
-                _set_one(found, name, SHORT.get(prop, prop), value, mounting="u" not in flags)
-            except ZfsError as error:
-                raise ZfsError(f"cannot set property for '{name}': {error.text}", 255) from None
+        text = f"cannot set property for '{name}'"
+        try:
+            props = _check_all(wished, text)
+        except ZfsError as error:
+            raise ZfsError(error.text, 255) from None
+        if "@" in name and any(":" not in prop for prop in props):
+            raise ZfsError(f"{text}: this property can not be modified for snapshots", 255)
+        left = _set_those_that_fit(found, name, props, mounting="u" not in flags)
+        if left:
+            raise ZfsError("\n".join(f"{text}: {why}" for why in left.values()), 255)
     return 0
 
 
-def _set_one(found: Pools, name: str, prop: str, value: str, *, mounting: bool) -> None:
-    value = checked(prop, value)
-    if "@" in name and ":" not in prop:
-        raise ZfsError("this property can not be modified for snapshots")
-    entry = found.get(name)
-    if prop in ("quota", "refquota") and value != "0":
+def _set_those_that_fit(
+    found: Pools, name: str, props: t.Mapping[str, str], *, mounting: bool = False
+) -> dict[str, str]:
+    """Set properties, those that do not fit once more after all others; return why those did not that are left.
+
+    As zfs_set_prop_nvlist() in the kernel: what could be set stays set.
+    """
+    for _turn in range(2):
+        left = {}
+        for prop, value in props.items():
+            why = _too_much(found, name, prop, value)
+            if why:
+                left[prop] = why
+            else:
+                _set_one(found, name, prop, value, mounting=mounting)
+        props = {prop: props[prop] for prop in left}
+    return left
+
+
+def _too_much(found: Pools, name: str, prop: str, value: str) -> str:
+    """Say why a limit or reservation does not fit, '' for one that does and for all other properties."""
+    if prop in ("quota", "refquota"):
         taken = found.used(name) if prop == "quota" else found.referenced(name)
-        if int(value) < taken:
-            raise ZfsError("size is less than current used or reserved space")
-    if prop in ("reservation", "refreservation") and int(value) > found.available(name) + found.used(name):
-        raise ZfsError("size is greater than available space")
+        aside = found.limit(name, "reservation" if prop == "quota" else "refreservation")
+        return "size is less than current used or reserved space" if 0 < int(value) < max(taken, aside) else ""
+    if prop in ("reservation", "refreservation"):
+        limit = found.limit(name, "quota" if prop == "reservation" else "refquota")
+        used, above = found.used(name), parent(name)
+        more = max(used, int(value)) - max(used, found.limit(name, "reservation"))
+        room = found.room(above) if above else found.pool_available(name)
+        return "size is greater than available space" if more > max(0, room) or 0 < limit < int(value) else ""
+    return ""
+
+
+def _set_one(found: Pools, name: str, prop: str, value: str, *, mounting: bool) -> None:
+    entry = found.get(name)
     if prop in ("mountpoint", "canmount", "jailed") and mounting and "@" not in name:
         with unmounted(found, name):
             entry["props"][prop] = value
@@ -340,10 +370,18 @@ def create(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> int
         raise ZfsError(f"cannot create '{name}': out of space")
     if "n" in flags:
         return 0
-    make_set(found, name, props)
+    make_set(found, name, {})
+    _limit_new(found, name, props)
     if "u" not in flags:
         mount_if_wanted(found, name)
     return 0
+
+
+def _limit_new(found: Pools, name: str, props: t.Mapping[str, str]) -> None:
+    """Give a new file system its properties; one that its limits do not fit is gone again."""
+    if _set_those_that_fit(found, name, props):
+        remove_set(found, name)
+        raise ZfsError(f"cannot create '{name}': out of space")
 
 
 def snapshot(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> int:
@@ -398,8 +436,9 @@ def clone(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> int:
         raise ZfsError(f"cannot create '{name}': parent does not exist")
     if name.partition("/")[0] != source.partition("/")[0]:
         raise ZfsError(f"cannot create '{name}': source and target pools differ")
-    entry = found.new(name, props=props, origin=origin["id"])
+    entry = found.new(name, origin=origin["id"])
     found.files.copy_tree(found.stored(origin), found.stored(entry))
+    _limit_new(found, name, props)
     found.files.save()
     mount_if_wanted(found, name)
     return 0

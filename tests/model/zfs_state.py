@@ -384,8 +384,16 @@ class Pools:
         return (
             self._own(name)
             + sum(self._snapshot_used(each) for each in self.snapshots(name))
-            + sum(self.used(each) for each in self.children(name))
+            + self._used_by_children(name)
         )
+
+    def _used_by_children(self, name: str) -> int:
+        """Return the bytes that the file systems below take, or have set aside."""
+        return sum(max(self.used(each), self.limit(each, "reservation")) for each in self.children(name))
+
+    def limit(self, name: str, prop: str) -> int:
+        """Return a file system's quota, reservation or the like; 0: it has none."""
+        return int(self.sets[name]["props"].get(prop, 0))
 
     def pool_available(self, pool: str) -> int:
         """Return the bytes that the pool still takes."""
@@ -394,15 +402,18 @@ class Pools:
 
     def available(self, name: str) -> int:
         """Return the bytes that still fit, by the pool and all quotas; negative if a quota is passed."""
-        room = self.pool_available(name.partition("/")[0])
-        above = name
-        while above:
-            quota = int(self.sets[above]["props"].get("quota", 0))
-            if quota:
-                room = min(room, quota - self.used(above))
-            above = parent(above)
-        refquota = int(self.sets[name]["props"].get("refquota", 0))
+        room, refquota = self.room(name), self.limit(name, "refquota")
         return min(room, refquota - self.referenced(name)) if refquota else room
+
+    def room(self, name: str) -> int:
+        """Return the bytes that still fit below a name, whatever its refquota: what is above has, and what is its own.
+
+        See dsl_dir_space_available() in OpenZFS.
+        """
+        used, quota = self.used(name), self.limit(name, "quota")
+        above = self.room(parent(name)) if parent(name) else self.pool_available(name)
+        room = above + max(0, self.limit(name, "reservation") - used)
+        return min(room, quota - used) if quota else room
 
     def _space(self, name: str, prop: str) -> str:
         snapshot = "@" in name
@@ -423,7 +434,7 @@ class Pools:
         parts = {
             "usedbydataset": self._own(name),
             "usedbysnapshots": sum(self._snapshot_used(each) for each in self.snapshots(name)),
-            "usedbychildren": sum(self.used(each) for each in self.children(name)),
+            "usedbychildren": self._used_by_children(name),
             "usedbyrefreservation": 0,
         }
         return str(parts[prop])

@@ -38,10 +38,17 @@ def test_disabled_without_the_tunable(tmp_path: Path) -> None:
     assert (result.rc, result.err) == (1, expected)
 
 
-def test_deny_replaces_and_log_does_not(host: Host) -> None:
-    for rule in ("maxproc:deny=1", "maxproc:deny=2", "maxproc:log=1", "maxproc:log=2"):
-        assert host.run(["rctl", "-a", f"jail:a:{rule}"]).rc == 0
-    assert sorted(rules(host)) == ["jail:a:maxproc:deny=2", "jail:a:maxproc:log=1", "jail:a:maxproc:log=2"]
+def test_deny_replaces_and_nothing_else_does(host: Host) -> None:
+    for rule in ("maxproc:deny", "maxproc:log", "readbps:throttle"):
+        for amount in (1, 2, 2):
+            assert host.run(["rctl", "-a", f"jail:a:{rule}={amount}"]).rc == 0
+    assert sorted(rules(host)) == [
+        "jail:a:maxproc:deny=2",
+        "jail:a:maxproc:log=1",
+        "jail:a:maxproc:log=2",
+        "jail:a:readbps:throttle=1",
+        "jail:a:readbps:throttle=2",
+    ]
 
 
 def test_units_come_back_as_bytes(host: Host) -> None:
@@ -59,11 +66,19 @@ def test_units_come_back_as_bytes(host: Host) -> None:
         ("jail:a:maxproc:throttle=1", "Operation not supported"),
         ("zone:a:maxproc:deny=1", "Invalid argument"),
         ("jail::maxproc:deny=1", "Invalid argument"),
+        ("jail:a:maxproc:deny=9223372036854775808", "Result too large"),
+        ("jail:a:pcpu:deny=9223372036855", "Result too large"),
     ],
 )
 def test_refusals(host: Host, rule: str, error: str) -> None:
     result = host.run(["rctl", "-a", rule])
     assert (result.rc, result.err) == (1, f"rctl: failed to add rule '{rule}': {error}\n")
+
+
+def test_an_amount_that_no_number_holds_is_no_amount(host: Host) -> None:
+    result = host.run(["rctl", "-a", "jail:a:memoryuse:deny=16e"])
+    expected = "rctl: malformed rule 'jail:a:memoryuse:deny=16e': invalid numeric value '16e'\n"
+    assert (result.rc, result.err) == (1, expected)
 
 
 def test_status_counts_the_rules_that_failed(host: Host) -> None:

@@ -109,6 +109,57 @@ def test_a_quota_below_what_is_used_is_refused_and_writes_stop_at_it(pool: Shell
     assert result.err.startswith("dd: /jails/t/more: Disc quota exceeded\n")
 
 
+TOO_SMALL = "cannot set property for 'tank/jails/t': size is less than current used or reserved space\n"
+TOO_MUCH = "cannot set property for 'tank/jails/t': size is greater than available space\n"
+
+
+def limits(pool: Shell, name: str = "tank/jails/t") -> list[int]:
+    return [int(word) for word in pool.ok(f"zfs get -Hp -o value quota,refquota,reservation {name}").split()]
+
+
+def test_of_several_properties_those_are_set_that_fit(pool: Shell) -> None:
+    pool.ok("dd if=/dev/zero of=/jails/t/fill bs=1m count=4", "zfs set quota=10M reservation=8M tank/jails/t")
+    refused = pool("zfs set refquota=1M quota=20M tank/jails/t")
+    assert (refused.rc, refused.err) == (255, TOO_SMALL)
+    assert limits(pool) == [20 << 20, 0, 8 << 20]
+    assert pool("zfs set refquota=much quota=30M tank/jails/t").rc == 255
+    assert limits(pool) == [20 << 20, 0, 8 << 20]
+
+
+def test_what_fits_only_after_another_is_tried_again(pool: Shell) -> None:
+    pool.ok("zfs set reservation=8M quota=10M tank/jails/t")
+    assert pool("zfs set quota=5M tank/jails/t").err == TOO_SMALL
+    assert pool("zfs set reservation=11M tank/jails/t").err == TOO_MUCH
+    pool.ok("zfs set quota=5M reservation=4M tank/jails/t")
+    pool.ok("zfs set reservation=12M quota=14M tank/jails/t")
+    assert limits(pool) == [14 << 20, 0, 12 << 20]
+
+
+def test_what_is_set_aside_is_taken_from_all_others(pool: Shell) -> None:
+    def room(name: str) -> int:
+        return int(pool.ok(f"zfs get -Hp -o value available {name}"))
+
+    pool.ok("zfs create tank/jails/u")
+    before = room("tank/jails/u")
+    pool.ok("zfs set reservation=1G tank/jails/t")
+    taken = before - room("tank/jails/u")
+    assert (1 << 30) - (1 << 20) < taken < 1 << 30
+    assert room("tank/jails/t") == before
+    assert pool("zfs set reservation=6G tank/jails/u").rc == 255
+    pool.ok("zfs set reservation=none tank/jails/t")
+    assert room("tank/jails/u") == before
+
+
+@pytest.mark.parametrize("limit", ["refquota=1M", "quota=1M -o reservation=2M", "reservation=100G"])
+def test_a_new_file_system_that_its_limits_do_not_fit_is_not_made(pool: Shell, limit: str) -> None:
+    pool.ok("dd if=/dev/zero of=/jails/t/fill bs=1m count=4", "zfs snapshot tank/jails/t@2")
+    refused = pool(f"zfs clone -o {limit} tank/jails/t@2 tank/jails/u")
+    assert (refused.rc, refused.err) == (1, "cannot create 'tank/jails/u': out of space\n")
+    assert pool("zfs list tank/jails/u").rc == 1
+    pool.ok("zfs clone -o refquota=5M -o quota=6M -o reservation=2M tank/jails/t@2 tank/jails/u")
+    assert limits(pool, "tank/jails/u") == [6 << 20, 5 << 20, 2 << 20]
+
+
 def test_inherited_mount_points_follow_a_rename(pool: Shell) -> None:
     pool.ok("zfs rename tank/jails/t tank/jails/u")
     assert pool.ok("zfs get -H -o value mountpoint tank/jails/u") == "/jails/u\n"
