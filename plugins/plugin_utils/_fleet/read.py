@@ -128,11 +128,18 @@ def _check_depth(data: bytes) -> None:
     """
     if sum(data.count(opening) for opening in _OPENING) <= _DEEPEST:
         return
+    too_deep = ValueError(f"is nested more than {_DEEPEST} levels deep; write a record")
     depth = 0
-    for event in yaml.parse(data, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"is nested more than {_DEEPEST} levels deep; write a record")
+    try:
+        for event in yaml.parse(data, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise too_deep
+    except yaml.YAMLError as error:
+        # A libyaml that has a limit of its own may meet it while it looks ahead, before it tells of any level.
+        if "nesting depth" in str(error):
+            raise too_deep from None
+        raise
 
 
 def read_document(data: bytes | str, file: str, problems: list[Problem], vault: Vault | None = None) -> Block | None:
