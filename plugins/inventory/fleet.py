@@ -11,8 +11,8 @@ author:
   - the jailisp.vps authors (@jailisp)
 description:
   - Reads one file a plan, a customer and a jail, checks all of them together, and gives each jail host the variable
-    C(jails), the list of its jails with nothing left to look up, and the variable C(vps_host), what is known of the
-    host itself, with all defaults.
+    C(jails), the list of its jails with nothing left to look up, the variable C(vps_host), what is known of the
+    host itself, with all defaults, and the variable C(vps_accounts), what lets the customers of its jails in.
   - Makes each jail a host of its own, with its record in C(vps_jail), in the group C(jails) and in groups such as
     C(host_h1), C(plan_base), C(customer_alice) and C(state_running), reached by P(jailisp.vps.jail#connection).
   - With any error in any record it gives nothing, and says all errors at once, each with file, line, key and what to
@@ -84,6 +84,7 @@ if t.TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
 
     from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.check import Values
+    from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import Resolved
 
 
 def add_variables(entity: Group | Host, variables: dict[str, t.Any]) -> None:
@@ -105,26 +106,23 @@ def add_hosts(inventory: InventoryData, hosts: InventoryManager) -> None:
             inventory.add_child(name, child.name)
 
 
-def add_jails(
-    inventory: InventoryData,
-    hosts: dict[str, Values],
-    jails: dict[str, list[Values]],
-    connections: dict[str, Values],
-) -> None:
-    """Give each jail host what is known of it and the list of its jails, and make each jail a host with its groups.
+def add_jails(inventory: InventoryData, resolved: Resolved, connections: dict[str, Values]) -> None:
+    """Give each jail host what is known of it and of its jails, and make each jail a host with its groups.
 
     What says how to reach a jail is set on the jail itself: what is set on a group here counts less than
     group_vars/all, and a jail that took its host's connection from there would be its host.
     """
     inventory.add_group(JAILS)
-    for name in (*(group_name("host", host) for host in jails), *(group_name("state", state) for state in STATES)):
+    groups = [("host", resolved.jails), ("state", STATES)]
+    for name in (group_name(kind, each) for kind, members in groups for each in members):
         add_jail_group(inventory, name)
-    for host, resolved in jails.items():
+    for host, jails in resolved.jails.items():
         # Not inventory.set_variable: that walks through every value to note its origin, and takes longer than the
         # compiler. What it would add is of no use here: nothing in a record is ever a template.
-        inventory.hosts[host].set_variable("jails", resolved)
-        inventory.hosts[host].set_variable("vps_host", hosts[host])
-        for jail in resolved:
+        inventory.hosts[host].set_variable("jails", jails)
+        inventory.hosts[host].set_variable("vps_host", resolved.hosts[host])
+        inventory.hosts[host].set_variable("vps_accounts", resolved.accounts[host])
+        for jail in jails:
             add_jail(inventory, jail, connections[host])
 
 
@@ -158,12 +156,12 @@ class InventoryModule(BaseInventoryPlugin):
         return super().verify_file(path) and (name == "fleet.yml" or name.endswith(".fleet.yml"))
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
-        """Give each jail host C(vps_host) and C(jails); raise AnsibleParserError with all errors of the fleet."""
+        """Give each jail host what is known of it; raise AnsibleParserError with all errors of the fleet."""
         super().parse(inventory, loader, path, cache)
         try:
             project = open_project(Path(path), loader)
-            hosts, jails = project.resolve()
+            resolved = project.resolve()
         except FleetError as error:
             raise AnsibleParserError(str(error)) from None
         add_hosts(inventory, project.inventory)
-        add_jails(inventory, hosts, jails, project.connections)
+        add_jails(inventory, resolved, project.connections)

@@ -33,11 +33,16 @@ HANGING = 124
 
 @dataclass(frozen=True)
 class Command:
-    """A process to start: its arguments as they are (no shell sees them), its standard input, its time in seconds."""
+    """A process to start: its arguments as they are (no shell sees them), its standard input, its time in seconds.
+
+    ``silent``: what it prints is never read. A program inside a jail may print anything, without end, also the secret
+    that it was given.
+    """
 
     argv: tuple[str, ...]
     stdin: str = ""
     seconds: float = SECONDS
+    silent: bool = False
 
     def __str__(self) -> str:
         """Show it as one would type it."""
@@ -56,7 +61,8 @@ class Done:
     @property
     def failure(self) -> str:
         """Say in one line what went wrong."""
-        said = " / ".join((self.err or self.out).split("\n")).strip(" /") or "it said nothing"
+        said = " / ".join((self.err or self.out).split("\n")).strip(" /")
+        said = said or ("what it said is not shown" if self.command.silent else "it said nothing")
         return f"`{self.command}` ended with status {self.rc}: {said}"
 
 
@@ -89,7 +95,8 @@ class HostRunner:
             ended = subprocess.run(
                 command.argv,
                 input=command.stdin,
-                capture_output=True,
+                stdout=subprocess.DEVNULL if command.silent else subprocess.PIPE,
+                stderr=subprocess.DEVNULL if command.silent else subprocess.PIPE,
                 encoding="utf-8",
                 errors="surrogateescape",
                 env=self.environment,
@@ -101,7 +108,7 @@ class HostRunner:
             return Done(command, NO_PROGRAM, "", f"{command.argv[0]}: no such program on this host")
         except subprocess.TimeoutExpired:
             return Done(command, HANGING, "", f"{command.argv[0]}: no end after {command.seconds} s")
-        return Done(command, ended.returncode, ended.stdout, ended.stderr)
+        return Done(command, ended.returncode, ended.stdout or "", ended.stderr or "")
 
 
 def output(runner: Runner, *argv: str, stdin: str = "") -> str:

@@ -12,14 +12,24 @@ import hashlib
 import os
 import posixpath
 import stat
+import typing as t
 
 CHUNK = 1 << 20
+# What st_blocks counts, whatever the file system's own blocks are.
+BLOCK = 512
 
 
 def is_plain(path: str) -> bool:
     """Whether a path is absolute, below /, and written in the one form in which it can be compared as text."""
     absolute = path.startswith("/") and not path.startswith("//") and path != "/"
     return absolute and posixpath.normpath(path) == path and path.isprintable()
+
+
+class Extent(t.NamedTuple):
+    """The bytes of a file, and those of them that have a place on the disk: a sparse file has less."""
+
+    size: int
+    allocated: int
 
 
 class Files:
@@ -67,6 +77,27 @@ class Files:
     def size(self, name: str) -> int:
         """Return the bytes of a file."""
         return os.lstat(self.path(name)).st_size
+
+    def extent(self, name: str) -> Extent | None:
+        """Return how large a plain file is; None if there is none of that name, or something else."""
+        try:
+            status = os.lstat(self.path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Extent(status.st_size, status.st_blocks * BLOCK) if stat.S_ISREG(status.st_mode) else None
+
+    def room(self, name: str) -> int:
+        """Return the bytes that are left in the file system of a folder, or of where it would be made."""
+        path = self.path(name)
+        while not os.path.isdir(path):
+            path = os.path.dirname(path)
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+    def is_direct(self, name: str) -> bool:
+        """Whether no component of a path is a symbolic link; what is not there is none."""
+        parts = name.strip("/").split("/")
+        return not any(os.path.islink(self.path("/".join(parts[: count + 1]))) for count in range(len(parts)))
 
     def sync(self, name: str) -> None:
         """Have a file's content on the disk, that a name given to it afterwards never shows less."""
@@ -126,9 +157,10 @@ class Files:
         os.rename(self.path(source), self.path(target))
         self._sync_folder(os.path.dirname(self.path(target)))
 
-    def read_beneath(self, root: str, name: str, limit: int) -> str | None:
+    def read_beneath(self, root: str, name: str, limit: int, errors: str = "replace") -> str | None:
         """Return the beginning (``limit`` bytes) of a plain file below a customer's root, None if there is none.
 
+        What is not UTF-8 in it is treated as ``errors`` says, see codecs: ``surrogateescape`` keeps every byte.
         The customer may have turned any component into a link, a fifo or a device: none is followed, opened for more
         than a look, or waited for.
         """
@@ -143,7 +175,31 @@ class Files:
                 return None
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 return None
-            return os.read(file, limit).decode("utf-8", "replace")
+            return os.read(file, limit).decode("utf-8", errors)
+
+    def write_beneath(self, root: str, name: str, content: str, mode: int, owner: tuple[int, int]) -> None:
+        """Replace a file below a root that was not handed to its customer yet; no link is followed.
+
+        Folders that are missing are made, for the ``owner`` (uid, gid) alone.
+        """
+        with contextlib.ExitStack() as opened:
+            folder = _open_beneath(opened, self.path(root), os.O_DIRECTORY, None)
+            *folders, last = name.split("/")
+            for part in folders:
+                folder = _folder_beneath(opened, part, folder, owner)
+            temporary = f"{last}.jailisp-new"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                _give(descriptor, owner)
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(temporary, last, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def _sync_folder(self, path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -157,3 +213,19 @@ def _open_beneath(opened: contextlib.ExitStack, name: str, flags: int, folder: i
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=folder)
     opened.callback(os.close, descriptor)
     return descriptor
+
+
+def _folder_beneath(opened: contextlib.ExitStack, name: str, folder: int, owner: tuple[int, int]) -> int:
+    """Open a folder in an open one; make it if it is missing."""
+    try:
+        return _open_beneath(opened, name, os.O_DIRECTORY, folder)
+    except FileNotFoundError:
+        os.mkdir(name, 0o700, dir_fd=folder)
+    made = _open_beneath(opened, name, os.O_DIRECTORY, folder)
+    _give(made, owner)
+    return made
+
+
+def _give(descriptor: int, owner: tuple[int, int]) -> None:
+    if os.geteuid() == 0:
+        os.fchown(descriptor, *owner)

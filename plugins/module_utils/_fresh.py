@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 
 FOLDER = "/var/db/jailisp/fresh"
+# What each customer was given to get into his jail, see _accounts: a file for each jail, for root alone.
+ACCOUNTS_FOLDER = "/var/db/jailisp/accounts"
 # What the file says. EMPTY: there is a place for the root, whatever is in it so far is rubbish. FILLED: the world is
 # whole, its accounts may not be.
 EMPTY, FILLED = "empty\n", "filled\n"
@@ -25,6 +27,11 @@ EMPTY, FILLED = "empty\n", "filled\n"
 def note(name: str) -> str:
     """Return the path of the file that says that a jail's root is fresh."""
     return f"{FOLDER}/{name}"
+
+
+def accounts_note(name: str) -> str:
+    """Return the path of the file that says what a jail's customer was given."""
+    return f"{ACCOUNTS_FOLDER}/{name}"
 
 
 def fresh_roots(files: Files) -> dict[str, str]:

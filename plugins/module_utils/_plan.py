@@ -86,6 +86,27 @@ class Write:
 
 
 @dataclass(frozen=True)
+class WriteBeneath:
+    """Write a file below a root that was not handed to its customer yet, see :meth:`Files.write_beneath`."""
+
+    root: str
+    name: str
+    content: str
+    mode: int = 0o644
+    owner: tuple[int, int] = (0, 0)
+    subject: str = ""
+
+    def apply(self, host: Host) -> str:
+        """Write it."""
+        host.files.write_beneath(self.root, self.name, self.content, self.mode, self.owner)
+        return ""
+
+    def __str__(self) -> str:
+        """Show the file's name."""
+        return f"write {self.root}/{self.name}"
+
+
+@dataclass(frozen=True)
 class Remove:
     """Remove a file."""
 

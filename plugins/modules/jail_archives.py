@@ -39,6 +39,18 @@ options:
         description: When the jail was retired, in UTC, such as V(2026-11-24T093000Z).
         type: str
         required: true
+      image:
+        description: The image of the root, which is mounted while it is packed.
+        type: dict
+        suboptions:
+          file:
+            description: The file of the image.
+            type: str
+            required: true
+          unit:
+            description: The number of its memory disk.
+            type: int
+            required: true
   folder:
     description: The folder of the archives. It is made if its parent folder is there, and belongs to root alone.
     type: str
@@ -124,6 +136,7 @@ archives:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.observe import Archives
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import OPTION as IMAGE
 from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_module
 
 ARGUMENT_SPEC = {
@@ -135,6 +148,7 @@ ARGUMENT_SPEC = {
             "name": {"type": "str", "required": True},
             "path": {"type": "str", "required": True},
             "retired": {"type": "str", "required": True},
+            "image": IMAGE,
         },
     },
     "folder": {"type": "str", "default": "/var/jail-archives"},

@@ -10,8 +10,8 @@ module: jail_host_info
 short_description: Tell what is on a jail host, whoever made it
 version_added: 0.1.0
 description:
-  - Returns the roots, datasets, jails, tables and anchors of pf, pipes, queues and resource limits that are on a host,
-    those of jails that have no record among them. C(drift.yml) compares them with the records.
+  - Returns the roots, datasets, images, jails, tables and anchors of pf, pipes, queues and resource limits that are on
+    a host, those of jails that have no record among them. C(drift.yml) compares them with the records.
   - Names are escaped where they hold anything that a terminal would not show as itself.
 options:
   root:
@@ -21,6 +21,9 @@ options:
   dataset:
     description: The dataset whose children are the jails' datasets. None are looked for if not given.
     type: str
+  images:
+    description: The folder of the jails' images. None are looked for if not given.
+    type: path
   anchor:
     description: The name of the pf anchor.
     type: str
@@ -65,7 +68,7 @@ root:
 roots:
   description:
     - Everything in that folder by its name, as V(folder), V(empty) (a folder with nothing in it) or V(other).
-    - What file systems make for themselves is left out.
+    - What file systems make for themselves is left out. What is half filled counts as empty.
   returned: with roots in O(gather_subset)
   type: dict
   sample: {"alice": "folder"}
@@ -74,6 +77,11 @@ datasets:
   returned: with roots in O(gather_subset)
   type: list
   elements: str
+images:
+  description: The files of the images in O(images) by the name of their jail, without those that are not filled yet.
+  returned: with roots in O(gather_subset)
+  type: dict
+  sample: {"dave": "/var/jail-images/dave.img"}
 jails:
   description: The running jails by name.
   returned: with jails in O(gather_subset)
@@ -110,6 +118,10 @@ rules:
   returned: with limits in O(gather_subset)
   type: dict
   sample: {"alice": ["jail:alice:maxproc:deny=100"]}
+accounts:
+  description: Whether the kernel keeps accounts (C(kern.racct.enable)); without them no limit is in force.
+  returned: with limits in O(gather_subset)
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -123,6 +135,7 @@ SUBSETS = ["roots", "jails", "pf", "pipes", "limits"]
 ARGUMENT_SPEC = {
     "root": {"type": "path", "required": True},
     "dataset": {"type": "str"},
+    "images": {"type": "path"},
     "anchor": {"type": "str", "default": "jailisp"},
     "first": {"type": "int", "default": 10000},
     "last": {"type": "int", "default": 59999},

@@ -51,6 +51,27 @@ options:
             description: The SHA-256 of that archive.
             type: str
             required: true
+      properties:
+        description:
+          - Properties that its dataset is made with, so that it is never without its limits; see
+            O(jailisp.vps.zfs_datasets#module:datasets[].properties). Only with O(dataset).
+          - A dataset that is there keeps its own; M(jailisp.vps.zfs_datasets) changes them.
+        type: dict
+        default: {}
+      image:
+        description:
+          - The image of the root, which M(jailisp.vps.jail_images) makes. The root is filled where it is mounted.
+          - A root in an image that is not mounted, because its jail is stopped, is taken to be as it shall be.
+        type: dict
+        suboptions:
+          file:
+            description: The file of the image.
+            type: str
+            required: true
+          unit:
+            description: The number of its memory disk.
+            type: int
+            required: true
   releases:
     description:
       - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
@@ -110,6 +131,23 @@ options:
         description: Consents to destroy what there is no archive of.
         type: bool
         default: false
+      image:
+        description: The image of the root, which is unmounted and destroyed with it.
+        type: dict
+        suboptions:
+          file:
+            description: The file of the image.
+            type: str
+            required: true
+          unit:
+            description: The number of its memory disk.
+            type: int
+            required: true
+  images:
+    description:
+      - The folder of the host's images. A fresh root is no folder where the jail has an image there, and its record
+        has been changed.
+    type: str
   root:
     description: The folder that holds the roots, each by the name of its jail. Required with O(destroy).
     type: str
@@ -134,10 +172,25 @@ EXAMPLES = r"""
     files:
       - {path: etc/resolv.conf, content: "nameserver 192.0.2.53\n"}
 
+- name: Fill an image
+  jailisp.vps.jail_worlds:
+    worlds:
+      - name: dave
+        path: /usr/local/jails/h1/dave
+        release: 15.1-RELEASE-p1
+        image: {file: /var/jail-images/dave.img, unit: 41}
+    releases:
+      15.1-RELEASE-p1:
+        archive: /var/base.txz
+        sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
 - name: Clone datasets
   jailisp.vps.jail_worlds:
     worlds:
-      - {name: bob, path: /usr/local/jails/h2/bob, release: 15.1-RELEASE-p1}
+      - name: bob
+        path: /usr/local/jails/h2/bob
+        release: 15.1-RELEASE-p1
+        properties: {refquota: 4G, quota: 6G}
     releases:
       15.1-RELEASE-p1:
         archive: /var/base.txz
@@ -196,6 +249,13 @@ differs:
   returned: always
   type: dict
   sample: {"alice": {"is": "14.3-RELEASE", "wanted": "15.1-RELEASE-p1"}}
+made:
+  description:
+    - The jails that get a fresh root, in check mode. After a real run M(jailisp.vps.jail_accounts) finds by itself what
+      was made.
+  returned: always
+  type: list
+  elements: str
 unmade:
   description: The jails that have no root, and did not get one.
   returned: always
@@ -205,6 +265,7 @@ unmade:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import OPTION as IMAGE
 from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_module
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.observe import Worlds
 
@@ -224,6 +285,8 @@ ARGUMENT_SPEC = {
                     "sha256": {"type": "str", "required": True},
                 },
             },
+            "properties": {"type": "dict", "default": {}},
+            "image": IMAGE,
         },
     },
     "releases": {"type": "dict", "required": True},
@@ -248,8 +311,10 @@ ARGUMENT_SPEC = {
             "name": {"type": "str", "required": True},
             "archive": {"type": "str"},
             "without_archive": {"type": "bool", "default": False},
+            "image": IMAGE,
         },
     },
+    "images": {"type": "str"},
     "root": {"type": "str"},
     "at_once": {"type": "int", "default": 4},
 }

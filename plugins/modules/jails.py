@@ -67,22 +67,46 @@ options:
         type: int
         default: 2
       devfs_ruleset:
-        description: As in jail(8). The ruleset must be loaded, see M(jailisp.vps.host_settings).
+        description:
+          - As in jail(8).
+          - A jail whose ruleset holds no rules is not started, since it would see every device of the host; see
+            M(jailisp.vps.host_settings).
         type: int
         default: 4
       children_max:
         description: As C(children.max) in jail(8).
         type: int
         default: 0
+      sysvipc:
+        description: As C(sysvmsg), C(sysvsem) and C(sysvshm) in jail(8), which are the same.
+        type: str
+        choices: [new, inherit, disable]
+        default: new
       allow:
-        description: The C(allow) parameters that are true, without C(allow.). All others that the kernel has are false.
+        description:
+          - The C(allow) parameters that are true, without C(allow.). All others that the kernel has are false.
+          - One that the kernel does not have is refused.
         type: list
         elements: str
-        default: [reserved_ports, suser, unprivileged_proc_debug]
+        default: [reserved_ports, suser]
       restart:
         description: Whether the jail may be restarted for a change that the kernel cannot make live.
         type: bool
         default: false
+      image:
+        description:
+          - The image that is the jail's root, see M(jailisp.vps.jail_images). The jail's file has it mounted before
+            the jail starts and unmounted after it has stopped, whoever starts and stops it.
+        type: dict
+        suboptions:
+          file:
+            description: The file of the image.
+            type: str
+            required: true
+          unit:
+            description: The number of its memory disk.
+            type: int
+            required: true
   at_once:
     description: How many jails start or stop at the same time.
     type: int
@@ -99,6 +123,13 @@ options:
     description: How many jails may become V(absent) in one run; more are taken for an accident and refused.
     type: int
     default: 3
+  loaded_rulesets:
+    description:
+      - Devfs rulesets that are known to hold rules, and are not asked for; in check mode, those that an earlier task
+        would load.
+    type: list
+    elements: int
+    default: []
   folder:
     description: Where the files of jail.conf(5) are.
     type: path
@@ -127,7 +158,7 @@ EXAMPLES = r"""
       - name: carol
         path: /usr/local/jails/h1/carol
         ip4: [192.168.1.19]
-        allow: [reserved_ports, suser, unprivileged_proc_debug, raw_sockets]
+        allow: [reserved_ports, suser, raw_sockets]
         restart: true
 """
 
@@ -157,6 +188,11 @@ errors:
     error:
       description: What went wrong.
       type: str
+starting:
+  description: The jails that are still to be started; in check mode, those that the real run starts.
+  returned: always
+  type: list
+  elements: str
 pending_restart:
   description: The jails that wait for a restart, each with the parameters that need it.
   returned: always
@@ -171,6 +207,7 @@ unlisted:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import OPTION as IMAGE
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import ALLOWED_BY_DEFAULT
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.observe import Jails
 from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_module
@@ -196,14 +233,17 @@ ARGUMENT_SPEC = {
             "enforce_statfs": {"type": "int", "default": 2},
             "devfs_ruleset": {"type": "int", "default": 4},
             "children_max": {"type": "int", "default": 0},
+            "sysvipc": {"type": "str", "choices": ["new", "inherit", "disable"], "default": "new"},
             "allow": {"type": "list", "elements": "str", "default": list(ALLOWED_BY_DEFAULT)},
             "restart": {"type": "bool", "default": False},
+            "image": IMAGE,
         },
     },
     "at_once": {"type": "int", "default": 8},
     "exec_timeout": {"type": "int", "default": 300},
     "stop_timeout": {"type": "int", "default": 10},
     "most_removals": {"type": "int", "default": 3},
+    "loaded_rulesets": {"type": "list", "elements": "int", "default": []},
     "folder": {"type": "path", "default": "/etc/jail.conf.d"},
 }
 

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Makes the given datasets be there with the given properties, by one read and by changing only what differs.
   - Destroys nothing, and leaves datasets and properties that are not given as they are.
+  - What zfs would refuse, a limit below what is in use or more set aside than there is, is an error of its record, also
+    in check mode. It stays as it is; all else is set.
 options:
   datasets:
     description: The datasets.
@@ -24,9 +26,21 @@ options:
         type: str
         required: true
       properties:
-        description: Properties as C(zfs get -p) prints them, sizes in bytes.
+        description:
+          - Properties as C(zfs get -p) prints them. Sizes are bytes, or such as V(4G); V(none) and V(0) are the same.
         type: dict
         default: {}
+      create:
+        description:
+          - Whether to make it if it is not there. Else only one that is there gets its properties, such as a jail's,
+            which M(jailisp.vps.jail_worlds) makes.
+        type: bool
+        default: true
+      jail:
+        description:
+          - The jail that it is for. What goes wrong with it is this jail's error and stops no other dataset. Without
+            it, it is the host's.
+        type: str
 extends_documentation_fragment:
   - jailisp.vps.attributes
   - jailisp.vps.attributes.converges
@@ -37,7 +51,11 @@ EXAMPLES = r"""
   jailisp.vps.zfs_datasets:
     datasets:
       - name: tank/jails
-        properties: {mountpoint: /usr/local/jails/h2}
+        properties: {mountpoint: /usr/local/jails/h2, compression: lz4}
+      - name: tank/jails/bob
+        jail: bob
+        create: false
+        properties: {refquota: 4G, quota: 6G}
 """
 
 RETURN = r"""
@@ -81,6 +99,8 @@ ARGUMENT_SPEC = {
         "options": {
             "name": {"type": "str", "required": True},
             "properties": {"type": "dict", "default": {}},
+            "create": {"type": "bool", "default": True},
+            "jail": {"type": "str"},
         },
     },
 }

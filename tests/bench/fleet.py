@@ -100,7 +100,12 @@ def public(host: int) -> str:
 
 
 def _host(number: int) -> dict[str, t.Any]:
-    return {"vps_addresses": [public(number)], "vps_netblock": f"10.{number * 4 // 256}.{number * 4 % 256}.0/22"}
+    network = f"10.{number * 4 // 256}.{number * 4 % 256}.0/22"
+    return {
+        "vps_addresses": [public(number)],
+        "vps_own_addresses": [hardware(number)["address"]],
+        "vps_netblock": network,
+    }
 
 
 def _group() -> dict[str, t.Any]:

@@ -25,7 +25,7 @@ from mutations.mutant import Content, Folder, Link, Mutant, Source
 
 # The file ends where a line's number or a key begins; a host is named behind the file that lists it.
 _ERROR = re.compile(r"(?P<file>hosts\.yml: (?!not YAML)[^:]+|[^:]+)(:(?P<line>\d+))?: (?P<rest>.*)\Z", re.DOTALL)
-_KEY = re.compile(r"(?P<key>[^\s:]+): (?P<text>.*)\Z", re.DOTALL)
+_KEY = re.compile(r"(?P<key>\S+?): (?P<text>.*)\Z", re.DOTALL)
 _LENGTH_MAX = 400
 # So many errors may come of one mistake, where no more places are named; so many places are shown.
 FEW = 5

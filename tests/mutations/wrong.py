@@ -69,7 +69,7 @@ def _listed(values: t.Iterable[tuple[str, str]]) -> t.Iterator[Wrong]:
 
 def _integer(key: Key) -> t.Iterator[Wrong]:
     yield Wrong("too small", str(key.minimum - 1))
-    yield Wrong("negative", str(-key.minimum))
+    yield Wrong("negative", str(-abs(key.minimum) - 1))
     yield Wrong("a text", '"5"')
     yield Wrong("a fraction", "5.5")
     yield Wrong("a whole float", "5.0")
@@ -224,6 +224,26 @@ def _hostname(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("without a domain", "www", RIGHT)
 
 
+def _login(_key: Key) -> t.Iterator[Wrong]:
+    yield from _listed(
+        (
+            ("a user of FreeBSD's", "www"),
+            ("root", "root"),
+            ("a group of FreeBSD's", "wheel"),
+            ("a capital", "Alice"),
+            ("a digit first", "1alice"),
+            ("a dash first", "-alice"),
+            ("a colon in it", "alice:0"),
+            ("a path in it", "../alice"),
+            ("a line end behind it", "alice\n"),
+            ("a command in it", "$(reboot)"),
+            ("of 33 letters", "a" * 33),
+        )
+    )
+    yield Wrong("of 32 letters", "a" * 32, RIGHT)
+    yield Wrong("an underscore first", "_alice", RIGHT)
+
+
 def _mail(_key: Key) -> t.Iterator[Wrong]:
     yield from _listed(
         (
@@ -330,6 +350,13 @@ def _address6(_key: Key) -> t.Iterator[Wrong]:
             ("outside every netblock", "2001:db8:ffff::17"),
         )
     )
+
+
+def _address46(key: Key) -> t.Iterator[Wrong]:
+    yield Wrong("a fraction", "192.168")
+    yield Wrong("a large number", "3232235793")
+    yield from _listed((what, text) for what, text in _V4 if what != "an IPv6 address")
+    yield from (each for each in _address6(key) if each.what not in ("an IPv4 address", "outside every netblock"))
 
 
 def _netblock(_key: Key) -> t.Iterator[Wrong]:
@@ -533,6 +560,39 @@ def _releases(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("empty", "{}")
 
 
+def _rules(_key: Key) -> t.Iterator[Wrong]:
+    yield Wrong("a text", '"openfiles:deny=5"')
+    yield Wrong("a list", "[openfiles:deny=5]")
+    yield Wrong("empty", "{}", RIGHT)
+    for what, rule, amount in (
+        ("a resource that is none", "openfile:deny", "5"),
+        ("an action that is none", "openfiles:kill", "5"),
+        ("no action", "openfiles", "5"),
+        ("another subject", "user:www:openfiles:deny", "5"),
+        ("what a key says", "maxproc:deny", "5"),
+        ("what cannot be denied", "cputime:deny", "5"),
+        ("what cannot be throttled", "openfiles:throttle", "5"),
+        ("a negative amount", "openfiles:deny", "-5"),
+        ("bytes of what is counted", "openfiles:deny", "4K"),
+        ("a fraction", "openfiles:deny", "1.5"),
+        ("another unit", "vmemoryuse:deny", "4GB"),
+        ("an amount too large", "vmemoryuse:deny", "9999999999G"),
+        ("a share of another subject", "openfiles:deny", "5/user"),
+        ("a throttle to nothing", "readbps:throttle", "0"),
+        ("no amount", "openfiles:deny", ""),
+        ("a boolean amount", "openfiles:deny", "true"),
+        ("a list of amounts", "openfiles:deny", "[5, 6]"),
+    ):
+        yield Wrong(what, f'{{"{rule}": {amount}}}', part=f".{rule}")
+    for what, rule, amount in (
+        ("bytes", "vmemoryuse:deny", "4g"),
+        ("a rate", "readbps:throttle", "20M"),
+        ("a notice", "maxproc:log", "10"),
+        ("none", "openfiles:deny", "none"),
+    ):
+        yield Wrong(what, f'{{"{rule}": {amount}}}', RIGHT)
+
+
 KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "name": _name,
     "text": _text,
@@ -543,6 +603,7 @@ KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "boolean": _boolean,
     "choice": _choice,
     "hostname": _hostname,
+    "login": _login,
     "mail": _mail,
     "path": _path,
     "release": _release,
@@ -555,9 +616,12 @@ KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "ports": _ports,
     "sshkeys": _elements(_sshkey),
     "addresses": _elements(_address),
+    "addresses46": _elements(_address46),
+    "choices": _elements(_choice),
     "crypt": _crypt,
     "mappings": _mappings,
     "mapping": _mapping,
     "releases": _releases,
+    "rules": _rules,
 }
-COLLECTIONS = frozenset({"sshkeys", "addresses", "mappings", "mapping", "releases"})
+COLLECTIONS = frozenset({"sshkeys", "addresses", "addresses46", "choices", "mappings", "mapping", "releases", "rules"})

@@ -21,12 +21,12 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.jailisp.vps.plugins.module_utils import _shell
 from ansible_collections.jailisp.vps.plugins.module_utils._command import ENVIRONMENT, Command, Done
 from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from model.host import Host
 
 MODULES = "ansible_collections.jailisp.vps.plugins.modules"
+SHELL = "ansible_collections.jailisp.vps.plugins.module_utils._shell"
 # What the model itself needs, and what no reboot or command of a host shows.
 UNSEEN = frozenset({"commands.log", "kernel.json", "disk.json", "kernel.json.lock", "disk.json.lock"})
 
@@ -46,6 +46,8 @@ class ModelRunner:
         self.ran.append(command)
         stdin = command.stdin.encode(errors="surrogateescape")
         done = self.host.run(command.argv, stdin, env=ENVIRONMENT)
+        if command.silent:
+            return Done(command, done.rc, "", "")
         return Done(command, done.rc, done.out, done.err)
 
 
@@ -72,9 +74,12 @@ class Lab:
     def module(self, name: str, *, check: bool = False, **parameters: t.Any) -> Result:
         """Run a module and return its result."""
         module = importlib.import_module(f"{MODULES}.{name}")
+        # The one that this module has, or it would work on the machine that runs the tests: whoever tries plugins too
+        # may have imported the collection twice.
+        shell = importlib.import_module(SHELL)
         with self._monkeypatch.context() as patch:
-            patch.setattr(_shell, "os", types.SimpleNamespace(geteuid=lambda: 0))
-            for place in (_shell, module):
+            patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0))
+            for place in (shell, module):
                 patch.setattr(place, "HostRunner", lambda: self.runner, raising=False)
                 patch.setattr(place, "Files", lambda: self.files, raising=False)
             return run_main(module, check=check, **parameters)
@@ -107,7 +112,7 @@ class Lab:
 
 
 # Commands that change nothing on a real host, and in the model make the state of a subsystem that was never used.
-READERS = (("jls",), ("pfctl", "-s", "info"), ("dnctl", "pipe", "show"), ("rctl",))
+READERS = (("jls",), ("mdconfig", "-l"), ("pfctl", "-s", "info"), ("dnctl", "pipe", "show"), ("rctl",))
 FORETOLD = ("changed", "commands", "before", "after", "diff")
 
 

@@ -33,10 +33,13 @@ FORMS = {
     "name": "name",
     "address": "IPv4 address",
     "addresses": "list of IPv4 addresses",
+    "addresses46": "list of IPv4 and IPv6 addresses",
     "netblock": "IPv4 network: `192.168.1.0/24`",
     "hostname": "host name",
+    "login": "login name, none that FreeBSD has itself",
     "release": "release: `15.1-RELEASE-p1`",
     "releases": "mapping of releases, each with:",
+    "rules": "mapping of rules: `openfiles:deny: 4096`",
     "boolean": "`true` or `false`",
     "mapping": "mapping of:",
     "mappings": "list of:",
@@ -77,8 +80,8 @@ def _rows(keys: t.Sequence[Key], prefix: str) -> t.Iterator[str]:
 
 
 def _form(key: Key) -> str:
-    if key.kind == "choice":
-        return ", ".join(f"`{choice}`" for choice in key.choices)
+    if key.kind in ("choice", "choices"):
+        return ("list of: " if key.kind == "choices" else "") + ", ".join(f"`{choice}`" for choice in key.choices)
     if key.kind == "integer":
         return f"number from {key.minimum}" + (f" to {key.maximum}" if key.maximum else "")
     form = key.form or FORMS[key.kind]
@@ -91,6 +94,8 @@ def _default(key: Key) -> str:
     if isinstance(key.default, bool):
         return "`true`" if key.default else "`false`"
     shown = {(): "none", "{name}": "its name"}
+    if isinstance(key.default, tuple) and key.default:
+        return ", ".join(f"`{each}`" for each in key.default)
     text = str(key.default).replace("{name}", "NAME")
     return shown.get(key.default, f"`{text}`")
 

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import PLAN_KEYS
+
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
 
@@ -27,6 +29,16 @@ def _record_docs() -> ModuleType:
 def test_tables_of_keys_are_those_that_the_plugin_checks_by() -> None:
     text = (PROJECT / "docs" / "inventory.md").read_text(encoding="utf-8")
     assert _record_docs().page(text) == text, "run .venv/bin/python tests/tools/record_docs.py"
+
+
+def test_page_of_plans_has_every_key_that_a_plan_may_have() -> None:
+    text = (PROJECT / "docs" / "plans.md").read_text(encoding="utf-8")
+    keys = [
+        f"{key.name}.{part.name}" if key.keys and key.name == "bandwidth" else key.name
+        for key in PLAN_KEYS
+        for part in key.keys or (key,)
+    ]
+    assert [key for key in keys if not re.search(rf"`{re.escape(key)}[`:]", text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

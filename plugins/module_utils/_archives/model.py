@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import archive_name
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
 from ansible_collections.jailisp.vps.plugins.module_utils._units import parse_moment
@@ -20,11 +21,15 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import parse_mo
 
 @dataclass(frozen=True)
 class Archive:
-    """The archive that a retired jail shall have of its root; `file` is its name in the folder."""
+    """The archive that a retired jail shall have of its root; `file` is its name in the folder.
+
+    ``image`` is what is mounted at the path while it is packed, where the root is an image.
+    """
 
     name: str
     path: str
     retired: datetime.datetime
+    image: Backing | None = None
 
     @property
     def file(self) -> str:
@@ -78,6 +83,7 @@ def _archive(record: t.Mapping[str, t.Any]) -> Archive:
     if not is_plain(path):
         raise InvalidDesired(f"archives: {name}: path: {path!r} is not an absolute, plain path below /")
     try:
-        return Archive(name, path, parse_moment(record["retired"]))
+        retired = parse_moment(record["retired"])
     except ValueError as error:
         raise InvalidDesired(f"archives: {name}: retired: {error}") from error
+    return Archive(name, path, retired, backing(f"archives: {name}", record, path))

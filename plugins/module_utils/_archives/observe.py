@@ -17,6 +17,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails, user_of
 
 if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._archives.model import Archive
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
 
@@ -44,7 +45,7 @@ class Archives:
             if each.kind == "checksum"
         }
         return Actual(
-            roots={name: host.files.kind(archive.path) for name, archive in archives.items()},
+            roots={name: _root(host.files, archive) for name, archive in archives.items()},
             users={name: user for name, each in archives.items() if (user := user_of(running, name, each.path))},
             folder=kind,
             private=kind != "missing" and host.files.is_private(folder),
@@ -58,6 +59,13 @@ class Archives:
         """Say what to do."""
         del attempt
         return plan(self.wish, actual)
+
+
+def _root(files: Files, archive: Archive) -> str:
+    """Return the kind of a root; one in an image is a folder as soon as that is mounted."""
+    if archive.image and files.extent(archive.image.file):
+        return "folder"
+    return files.kind(archive.path)
 
 
 def entries_of(files: Files, folder: str) -> dict[str, Entry]:

@@ -25,6 +25,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._archives.render impor
     tar,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Branches,
     Change,
@@ -158,8 +159,15 @@ def _removals(expired: list[Entry], wish: Wish, actual: Actual) -> list[Remove]:
 
 def _side_by_side(new: list[Archive], wish: Wish, actual: Actual) -> tuple[Branches, ...]:
     branches = tuple(_pack(archive, wish, actual) for archive in new)
-    undo = tuple((Remove(wish.place(half_made(archive.file)), archive.name),) for archive in new)
+    undo = tuple(
+        (Remove(wish.place(half_made(archive.file)), archive.name), *_mount("unmount", archive)) for archive in new
+    )
     return (Branches(branches, undo, wish.at_once),) if new else ()
+
+
+def _mount(action: str, archive: Archive) -> tuple[Step, ...]:
+    """Mount a stopped jail's image, or unmount it; nothing for other roots."""
+    return (Run(script(action, archive.image, archive.path), archive.name),) if archive.image else ()
 
 
 def _pack(archive: Archive, wish: Wish, actual: Actual) -> tuple[Step, ...]:
@@ -167,7 +175,9 @@ def _pack(archive: Archive, wish: Wish, actual: Actual) -> tuple[Step, ...]:
     place = wish.place(archive.file)
     return (
         *([Remove(half, name)] if half_made(archive.file) in actual.entries else ()),
+        *_mount("mount", archive),
         Run(tar(archive.path, half), name, explain=lambda said: _explain(said, wish.folder)),
+        *_mount("unmount", archive),
         Seal(half, place + CHECKSUM, archive.file, name),
         Move(half, place, name),
     )

@@ -11,9 +11,12 @@ import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import NO_PROGRAM, Command, CommandFailed, output
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.parse import parse_pipes, parse_queues
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import EMPTY, fresh_roots
 from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse import parse_names, parse_rules, printable
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX, image_file
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER
+from ansible_collections.jailisp.vps.plugins.module_utils._rctl.observe import rules_in_force
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import parse_datasets
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
@@ -23,8 +26,6 @@ if t.TYPE_CHECKING:
 FOLDER = "/etc/jail.conf.d"
 # How pfctl says that an anchor is not there.
 NO_ANCHOR = "Anchor does not exist"
-# How rctl says that the kernel keeps no accounts, so that there can be no rules.
-NO_ACCOUNTS = ("RACCT/RCTL present, but disabled", "RACCT/RCTL support not present in kernel")
 # What a file system makes for itself where it is mounted.
 OF_FILE_SYSTEM = frozenset({".snap", ".zfs", "lost+found"})
 
@@ -42,10 +43,23 @@ def observe(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
 def _roots(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     root, files = parameters["root"], host.files
     names = [name for name in files.names(root) if name not in OF_FILE_SYSTEM]
+    rubbish = {name for name, text in fresh_roots(files).items() if text == EMPTY}
     return {
-        "roots": {printable(name): files.kind(f"{root}/{name}") for name in names},
+        "roots": {
+            printable(name): "empty" if name in rubbish and kind == "folder" else kind
+            for name in names
+            for kind in [files.kind(f"{root}/{name}")]
+        },
         "datasets": _datasets(host, parameters["dataset"]),
+        "images": _images(host, parameters["images"], rubbish),
     }
+
+
+def _images(host: Host, folder: str | None, rubbish: t.Collection[str]) -> dict[str, str]:
+    """Return the files of images by the names of their jails; those that are not filled yet hold no root."""
+    files = host.files.names(folder) if folder else []
+    names = [file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)]
+    return {printable(name): printable(image_file(folder or "", name)) for name in names if name not in rubbish}
 
 
 def _datasets(host: Host, parent: str | None) -> list[str]:
@@ -91,10 +105,8 @@ def _pipes(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
 
 def _limits(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     del parameters
-    done = host.runner.run(Command(("rctl",)))
-    if done.rc != 0 and not any(text in done.err for text in NO_ACCOUNTS):
-        raise CommandFailed(done)
-    return {"rules": parse_rules(done.out if done.rc == 0 else "")}
+    text = rules_in_force(host)
+    return {"rules": parse_rules(text or ""), "accounts": text is not None}
 
 
 def _show(host: Host, module: str, *argv: str) -> str:

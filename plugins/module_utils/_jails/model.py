@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
 
 # A name is also an rctl subject, a pf tag, a dataset and a file; all digits would mean a jail's number.
@@ -22,13 +23,17 @@ HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 ALLOW = re.compile(r"[a-z0-9_.]+")
 LONGEST_PATH = 1023
 
-# allow.* that a FreeBSD jail has by default and a customer's server needs; set_hostname is not among them.
-ALLOWED_BY_DEFAULT = ("reserved_ports", "suser", "unprivileged_proc_debug")
+# allow.* that a customer's server needs; set_hostname and unprivileged_proc_debug, which a FreeBSD jail has by default
+# too, are not among them.
+ALLOWED_BY_DEFAULT = ("reserved_ports", "suser")
 
 
 @dataclass(frozen=True)
 class Jail:
-    """One jail. ``state``: running, stopped, suspended or absent; ``restart``: may it be restarted to change it."""
+    """One jail. ``state``: running, stopped, suspended or absent; ``restart``: may it be restarted to change it.
+
+    ``image`` is what is mounted at the path, where the root is an image.
+    """
 
     name: str
     path: str
@@ -41,8 +46,10 @@ class Jail:
     enforce_statfs: int
     devfs_ruleset: int
     children_max: int
+    sysvipc: str
     allow: frozenset[str]
     restart: bool
+    image: Backing | None = None
 
     @property
     def runs(self) -> bool:
@@ -52,7 +59,7 @@ class Jail:
 
 @dataclass(frozen=True)
 class Wish:
-    """All jails of the host by name, and how to go about it."""
+    """All jails of the host by name, and how to go about it; ``loaded_rulesets`` of devfs need not be looked at."""
 
     jails: dict[str, Jail]
     folder: str
@@ -60,6 +67,7 @@ class Wish:
     exec_timeout: int
     stop_timeout: int
     most_removals: int
+    loaded_rulesets: frozenset[int] = frozenset()
 
     def file(self, name: str) -> str:
         """Return the path of a jail's configuration."""
@@ -79,6 +87,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         exec_timeout=parameters["exec_timeout"],
         stop_timeout=parameters["stop_timeout"],
         most_removals=parameters["most_removals"],
+        loaded_rulesets=frozenset(parameters["loaded_rulesets"]),
     )
 
 
@@ -90,9 +99,10 @@ def _jail(record: t.Mapping[str, t.Any]) -> Jail:
     _matches(INTERFACE, record["interface"], name, "interface", "an interface such as lo1")
     for word in record["allow"]:
         _matches(ALLOW, word, name, "allow", "the name of an allow parameter without `allow.`")
+    path = _path(name, record["path"])
     return Jail(
         name=name,
-        path=_path(name, record["path"]),
+        path=path,
         hostname=hostname,
         state=record["state"],
         interface=record["interface"],
@@ -102,8 +112,10 @@ def _jail(record: t.Mapping[str, t.Any]) -> Jail:
         enforce_statfs=record["enforce_statfs"],
         devfs_ruleset=record["devfs_ruleset"],
         children_max=record["children_max"],
+        sysvipc=record["sysvipc"],
         allow=frozenset(record["allow"]),
         restart=record["restart"],
+        image=backing(f"jails: {name}", record, path),
     )
 
 

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
-"""Reading all jails of a host: four processes, however many jails there are."""
+"""Reading all jails of a host: four processes, however many there are, and one for each devfs ruleset in doubt."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import fresh_roots
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import (
     parse_allow,
@@ -17,9 +18,10 @@ from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import (
     parse_jails,
     parse_mounts,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._jails.plan import Actual, plan
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.plan import Actual, plan, takes_ruleset
 
 if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import Parameters
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
 
 
@@ -37,13 +39,25 @@ class Jails:
         """Read what runs, the files, the addresses and the mounts."""
         run, folder = host.runner, self.wish.folder
         names = [name.removesuffix(".conf") for name in host.files.names(folder) if name.endswith(".conf")]
+        running = parse_jails(output(run, "jls", "--libxo", "json", "-n"))
         return Actual(
-            running=parse_jails(output(run, "jls", "--libxo", "json", "-n")),
+            running=running,
             files={name: host.files.read(self.wish.file(name)) or "" for name in names},
             allow=parse_allow(output(run, "sysctl", "-N", "security.jail.param")),
             interfaces=parse_interfaces(output(run, "ifconfig")),
             mounts=parse_mounts(output(run, "mount", "-p")),
+            fresh=frozenset(fresh_roots(host.files)),
+            empty_rulesets=self._empty_rulesets(host, running),
         )
+
+    def _empty_rulesets(self, host: Host, running: dict[str, Parameters]) -> frozenset[int]:
+        """Return the rulesets without rules among those that a jail is going to take."""
+        taken = {jail.devfs_ruleset for jail in self.wish.jails.values() if takes_ruleset(jail, running.get(jail.name))}
+        rules = {
+            number: output(host.runner, "devfs", "rule", "-s", str(number), "show")
+            for number in sorted(taken - self.wish.loaded_rulesets)
+        }
+        return frozenset(number for number, text in rules.items() if not text.strip())
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""

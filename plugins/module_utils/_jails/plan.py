@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_file
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import (
     HEADER,
@@ -35,13 +36,19 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is: parameters of the running jails, jail.conf.d files, and what the kernel knows around them."""
+    """What is: parameters of the running jails, jail.conf.d files, and what the kernel knows around them.
+
+    ``fresh`` are the jails whose roots are not handed to their customers yet, ``empty_rulesets`` the numbers of devfs
+    rulesets that hide nothing.
+    """
 
     running: dict[str, Parameters]
     files: dict[str, str]
     allow: list[str]
     interfaces: dict[str, set[str]]
     mounts: list[tuple[str, str]]
+    fresh: frozenset[str] = frozenset()
+    empty_rulesets: frozenset[int] = frozenset()
 
     def ours(self, name: str) -> bool:
         """Whether the jail's file is one that we wrote."""
@@ -73,12 +80,13 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
 
     A jail's old file stays until its live changes are done: it tells which addresses are still to be given up.
     """
-    refused = tuple(_foreign(wish, actual))
+    refused = (*_foreign(wish, actual), *_unfit(wish, actual))
     refused_names = {name for name, reason in refused}
     decisions = [_decide(wish, actual, jail) for name, jail in wish.jails.items() if name not in refused_names]
     _few_removals(wish, actual, decisions)
     steps: list[Step] = [
         *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(wish, actual, decisions)),
+        *[step for decision in decisions if _is_left_mounted(actual, decision) for step in _unmount(actual, decision)],
         *[step for decision in decisions for step in _live(wish, actual, decision)],
         *[step for decision in decisions for step in _files(wish, actual, decision)],
         *[step for decision in decisions if decision.start for step in _stale_mounts(actual, decision.jail.path)],
@@ -89,6 +97,7 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
         changes=tuple(change for decision in decisions for change in _changes(wish, actual, decision)),
         refused=refused,
         notes={
+            "starting": [one.jail.name for one in decisions if one.start],
             "pending_restart": {one.jail.name: list(one.restart) for one in decisions if one.pending},
             "unlisted": sorted(name for name in actual.files if actual.ours(name) and name not in wish.jails),
         },
@@ -113,6 +122,25 @@ def _foreign(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
                     "rename the jail, or remove that one"
                 ),
             )
+
+
+def takes_ruleset(jail: Jail, running: Parameters | None) -> bool:
+    """Whether a jail's devfs ruleset would be taken anew: it has to start, or runs with another."""
+    if not jail.runs or running is None:
+        return jail.runs
+    return running["path"] != jail.path or running.get("devfs_ruleset") != str(jail.devfs_ruleset)
+
+
+def _unfit(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
+    """Refuse what this host's kernel cannot give a jail, or would give it in a form that lays the host open."""
+    for name, jail in wish.jails.items():
+        unknown = sorted(jail.allow - set(actual.allow)) if jail.runs else []
+        if unknown:
+            text = f"allow: this host's kernel has no {', '.join(f'allow.{word}' for word in unknown)}; "
+            yield name, text + "remove it from the jail's plan, or load the kernel module that brings it"
+        elif jail.devfs_ruleset in actual.empty_rulesets and takes_ruleset(jail, actual.running.get(name)):
+            text = f"devfs_ruleset: {jail.devfs_ruleset} holds no rules, the jail would see every device of the host; "
+            yield name, text + "write it in /etc/devfs.rules and `service devfs restart`, or name another in its plan"
 
 
 def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:
@@ -160,9 +188,24 @@ def _stop_by_force(wish: Wish, actual: Actual, decisions: list[Decision]) -> lis
         steps += [
             Run(Command(("jail", "-R", name)), name, judged=False),
             *_stale_mounts(actual, running["path"], name),
+            *([Run(script("unmount", jail.image, running["path"]), name)] if jail.image else []),
             *_unused_aliases(wish, actual, jail),
         ]
     return steps
+
+
+def _is_left_mounted(actual: Actual, one: Decision) -> bool:
+    """Whether a jail is stopped whose image is mounted, though it is not to be filled either."""
+    stopped = one.jail.name not in actual.running and not one.start
+    in_place = one.jail.image is not None and ("ufs", one.jail.path) in actual.mounts
+    return stopped and in_place and one.jail.name not in actual.fresh
+
+
+def _unmount(actual: Actual, one: Decision) -> list[Run]:
+    """Unmount the image of a stopped jail, as its stop would have."""
+    jail = one.jail
+    unmount = [Run(script("unmount", jail.image, jail.path), jail.name)] if jail.image else []
+    return [*_stale_mounts(actual, jail.path, jail.name), *unmount]
 
 
 def _stale_mounts(actual: Actual, path: str, name: str = "") -> list[Run]:
@@ -236,6 +279,8 @@ def _changes(wish: Wish, actual: Actual, one: Decision) -> t.Iterator[Change]:
     if one.stop or one.start:
         before["state"] = "running" if running else "not running"
         after["state"] = "restarted" if one.stop and one.start else "running" if one.start else one.jail.state
+    if _is_left_mounted(actual, one):
+        before["image"], after["image"] = "mounted", "not mounted"
     if after:
         yield Change(f"jail {name}", before, after)
     for step in _files(wish, actual, one):

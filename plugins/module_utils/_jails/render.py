@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
+
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import Jail, Wish
 
@@ -30,6 +32,7 @@ def kernel_parameters(jail: Jail, allow: t.Iterable[str]) -> dict[str, str | boo
         "enforce_statfs": str(jail.enforce_statfs),
         "devfs_ruleset": str(jail.devfs_ruleset),
         "children.max": str(jail.children_max),
+        **dict.fromkeys(("sysvmsg", "sysvsem", "sysvshm"), jail.sysvipc),
         **{f"allow.{name}": name in jail.allow for name in sorted(allow)},
     }
 
@@ -52,6 +55,7 @@ def render(jail: Jail, allow: t.Iterable[str], wish: Wish) -> str:
     lines = [
         ("path", jail.path),
         *[(name, value) for name, value in parameters.items() if value != []],
+        *_image_lines(jail),
         ("exec.start", EXEC_START),
         ("exec.stop", EXEC_STOP),
         ("exec.consolelog", f"/var/log/jail_{jail.name}_console.log"),
@@ -60,6 +64,16 @@ def render(jail: Jail, allow: t.Iterable[str], wish: Wish) -> str:
     ]
     body = "".join(f"  {name} = {_value(value)};\n" for name, value in lines)
     return f"{HEADER}{jail.name} {{\n{body}  mount.devfs;\n  exec.clean;\n}}\n"
+
+
+def _image_lines(jail: Jail) -> list[tuple[str, str]]:
+    """Mount the image before anything else of a start, unmount it after anything else of a stop."""
+    if jail.image is None:
+        return []
+    return [
+        ("exec.prepare", str(script("mount", jail.image, jail.path))),
+        ("exec.release", str(script("unmount", jail.image, jail.path))),
+    ]
 
 
 def _value(value: str | bool | list[str]) -> str:

@@ -41,7 +41,7 @@ def plan(wish: Wish, actual: Actual) -> Plan:
         *[_run("kldload", "-n", name, hint="is this kernel's module installed in /boot/kernel?") for name in modules],
         *[_run("sysctl", f"{name}={value}") for name, value in values.items()],
         *[_run("ifconfig", name, "create") for name in interfaces],
-        *([_run("service", "devfs", "restart")] if rulesets else []),
+        *([_load_rulesets(rulesets)] if rulesets else []),
     ]
     changes = [
         *[
@@ -64,6 +64,12 @@ def _text(text: str, lines: t.Sequence[str]) -> str:
 
 def _differs(actual: Actual, texts: dict[str, str], path: str) -> bool:
     return actual.files[path] != texts[path]
+
+
+def _load_rulesets(numbers: t.Sequence[int]) -> Run:
+    """Load all rulesets that the files of devfs.rules(5) hold; one that they do not hold is that one's own trouble."""
+    serves = tuple(f"devfs ruleset {number}" for number in numbers)
+    return Run(Command(("service", "devfs", "restart")), serves=serves)
 
 
 def _run(*argv: str, hint: str = "") -> Run:

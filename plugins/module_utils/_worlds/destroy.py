@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import CHECKSUM
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Move, Run, Step
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import GROWTH, script
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Move, Remove, Run, Step
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Doomed, Wish
@@ -34,6 +35,8 @@ class Remains:
     destroyed. ``dataset`` is the jail's, ``children`` the datasets below it, ``pins`` what keeps its snapshots (see
     ``parse_pins``). ``user`` is the jail that runs in the root, ``mounts`` the mount points at it or below it.
     ``archive`` is what the archive's file holds and ``checksum`` what it shall hold (SHA-256, None: no such file).
+    ``image``: the image's file is there, and ``kind`` is that of the folder where it is mounted, or not. ``notes`` are
+    the files in which the host keeps something about the root.
     """
 
     kind: str
@@ -46,11 +49,13 @@ class Remains:
     mounts: tuple[str, ...] = ()
     archive: str | None = None
     checksum: str | None = None
+    image: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether the root is gone."""
-        return self.kind == "missing" and not self.parts and self.dataset is None
+        return self.kind == "missing" and not self.parts and self.dataset is None and not self.image
 
 
 def staging(path: str) -> str:
@@ -120,15 +125,22 @@ def _some(names: t.Sequence[str]) -> str:
 
 def steps(wish: Wish, doomed: Doomed, there: Remains) -> list[Step]:
     """Return the steps that destroy a root."""
+    # Whatever bears the name afterwards is not fresh because this was, and has none of its accounts.
+    found: list[Step] = [Remove(note, doomed.name) for note in there.notes]
     if there.dataset is not None:
         command = Command(("zfs", "destroy", "-r", f"{wish.dataset}/{doomed.name}"), seconds=LONG_SECONDS)
-        return [Run(command, doomed.name)]
-    found: list[Step] = [step for part in there.parts for step in clear(part, doomed.name)]
+        return [*found, Run(command, doomed.name)]
+    if doomed.image and there.image:
+        found.append(Run(script("unmount", doomed.image, doomed.path), doomed.name))
+    found += [step for part in there.parts for step in clear(part, doomed.name)]
     if there.kind in ("folder", "empty"):
         gone = trash(doomed.path)
         # A folder that is immutable itself cannot be renamed.
         found.append(Run(Command(("chflags", "-h", "0", doomed.path)), doomed.name))
         found += [Move(doomed.path, gone, doomed.name), *clear(gone, doomed.name)]
+    if doomed.image and there.image:
+        # Last: what is mounted still keeps the folder from being renamed, and its image from being removed.
+        found += [Remove(file, doomed.name) for file in (doomed.image.file + GROWTH, doomed.image.file)]
     return found
 
 

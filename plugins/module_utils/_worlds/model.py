@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.parse import parse_entry
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import normalized
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # A release names a dataset and a folder.
@@ -48,20 +50,30 @@ class Seed:
 
 @dataclass(frozen=True)
 class World:
-    """The root of one jail, and the release that it shall hold if it holds nothing yet."""
+    """The root of one jail, and the release that it shall hold if it holds nothing yet.
+
+    ``image`` is what is mounted at the path, where the root is an image. ``properties`` are what its dataset is made
+    with, as pairs in the order of their names.
+    """
 
     name: str
     path: str
     release: Release
+    image: Backing | None = None
+    properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Doomed:
-    """A root that shall be destroyed; ``archive`` is what must be there of it, None if nothing needs to."""
+    """A root that shall be destroyed; ``archive`` is what must be there of it, None if nothing needs to.
+
+    ``image`` is what is mounted at the path, where the root is an image.
+    """
 
     name: str
     path: str
     archive: str | None
+    image: Backing | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Wish:
     """All worlds by name. ``dataset`` is the parent of the jails' datasets, None where roots are plain folders.
 
     ``release_dataset`` is the parent of the releases' datasets and is mounted at ``release_root``. ``doomed`` are by
-    name, too.
+    name, too. ``images`` is the folder of the host's images, None if it has none.
     """
 
     worlds: dict[str, World]
@@ -79,6 +91,7 @@ class Wish:
     release_dataset: str
     release_root: str
     at_once: int
+    images: str | None = None
 
     def snapshot(self, release: Release) -> str:
         """Return the snapshot that holds the finished release; its name changes with all that goes into it."""
@@ -96,6 +109,14 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     for key, value in (("dataset", dataset), ("release_dataset", release_dataset)):
         if value is not None and not DATASET.fullmatch(value):
             raise InvalidDesired(f"{key}: {value!r} is no name of a dataset")
+    imaged = [name for name, record in (worlds | by_name(parameters["destroy"], "destroy")).items() if record["image"]]
+    if dataset and imaged:
+        raise InvalidDesired(f"worlds: {imaged[0]}: image: has no meaning with dataset; leave one of them out")
+    limited = [name for name, record in worlds.items() if record["properties"]]
+    if limited and not dataset:
+        raise InvalidDesired(
+            f"worlds: {limited[0]}: properties: only datasets have them; leave them out, or give dataset"
+        )
     if dataset and not (release_dataset and release_root):
         raise InvalidDesired("release_dataset, release_root: with dataset, say where the releases' datasets are")
     return Wish(
@@ -106,6 +127,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         release_dataset=release_dataset or "",
         release_root=release_root or "",
         at_once=parameters["at_once"],
+        images=parameters["images"],
     )
 
 
@@ -128,7 +150,9 @@ def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World
     name = record["name"]
     if not NAME.fullmatch(name):
         raise InvalidDesired(f"worlds: {name!r}: name: no jail can have it; see the module jails for what it takes")
-    return World(name, _plain("worlds", name, "path", record["path"]), _source(record, releases))
+    path = _plain("worlds", name, "path", record["path"])
+    properties = tuple(normalized(f"worlds: {name}: properties", record["properties"]).items())
+    return World(name, path, _source(record, releases), backing(f"worlds: {name}", record, path), properties)
 
 
 def _source(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> Release:
@@ -166,7 +190,8 @@ def _doomed(record: t.Mapping[str, t.Any], root: str) -> Doomed:
         entry = parse_entry(posixpath.basename(_plain("destroy", name, "archive", archive)))
         if entry is None or (entry.name, entry.kind) != (name, "archive"):
             raise InvalidDesired(f"destroy: {name}: archive: {archive} is no archive of {name}; name its own")
-    return Doomed(name, f"{root}/{name}", archive)
+    path = f"{root}/{name}"
+    return Doomed(name, path, archive, backing(f"destroy: {name}", record, path))
 
 
 def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:

@@ -11,7 +11,10 @@ Roots that shall be destroyed need more, see remains.py.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import EMPTY, fresh_roots
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import image_file
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
@@ -27,7 +30,9 @@ from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+    from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
+    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Wish, World
 
 LIST = ("zfs", "list", "-Hp", "-t", "filesystem,volume,snapshot", "-o", "name,mountpoint,mounted", "-r")
 
@@ -46,7 +51,8 @@ class Worlds:
 
     def observe(self, host: Host) -> Actual:
         """Read roots and datasets, and those archives that a fresh root needs."""
-        roots = {name: root(host.files, world.path) for name, world in self.wish.worlds.items()}
+        notes = fresh_roots(host.files) if self.wish.worlds else {}
+        roots = {name: _root_of(host.files, world, notes, self.wish) for name, world in self.wish.worlds.items()}
         datasets = self._datasets(host)
         for world in self.wish.worlds.values():
             archive = world.release.archive
@@ -63,6 +69,28 @@ class Worlds:
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""
         return plan(self.wish, actual, attempt)
+
+
+def _root_of(files: Files, world: World, notes: t.Mapping[str, str], wish: Wish) -> Root:
+    if world.image:
+        return _image_root(files, world, world.image, notes)
+    found = root(files, world.path)
+    has_image = wish.images is not None and files.kind(image_file(wish.images, world.name)) != "missing"
+    return replace(found, has_image=has_image)
+
+
+def _image_root(files: Files, world: World, image: Backing, notes: t.Mapping[str, str]) -> Root:
+    """Look at an image's root: what is in it while it is empty by its note is rubbish, an unmounted one is unknown."""
+    kind = files.kind(world.path)
+    if kind == "other":
+        return Root(kind, None, half_made=False)
+    if notes.get(world.name) == EMPTY:
+        return Root("empty", None, half_made=kind == "folder")
+    if files.kind(image.file) == "missing":
+        return Root("empty", None, half_made=False)
+    if kind != "folder":
+        return Root("unmounted", None, half_made=False)
+    return root(files, world.path)
 
 
 def root(files: Files, path: str) -> Root:

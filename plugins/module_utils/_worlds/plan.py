@@ -16,12 +16,15 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import image_file, script
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Branches,
     Change,
     MakeFolder,
     Move,
     Plan,
+    Remove,
     Run,
     Step,
     Write,
@@ -30,6 +33,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds import destroy
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import clear, staging
 
 if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Release, Wish, World
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import Dataset
@@ -37,11 +41,16 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Root:
-    """What stands at a jail's path: missing, empty, folder or other; the release that it says it holds."""
+    """What stands at a jail's path: missing, empty, folder or other; the release that it says it holds.
+
+    The root in an image is empty until it has been filled whole, and unmounted if it holds something that cannot be
+    seen now. ``has_image``: there is an image of the jail, though its root shall be a folder.
+    """
 
     kind: str
     version: str | None
     half_made: bool
+    has_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ class Actual:
 
 def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
     """Whether the jail has no root yet and gets one."""
+    if roots[world.name].has_image:
+        return False
     no_root = roots[world.name].kind in ("missing", "empty")
     return no_root and (wish.dataset is None or f"{wish.dataset}/{world.name}" not in datasets)
 
@@ -76,14 +87,21 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     new = [world for world in waiting if world.release.name not in bad]
     steps: tuple[Step | Branches, ...]
     if wish.dataset is None:
-        steps = _side_by_side([_fill(wish, actual, world) for world in new], new, wish)
+        steps = _side_by_side(
+            [
+                _fill_image(wish, actual, world, world.image) if world.image else _fill(wish, actual, world)
+                for world in new
+            ],
+            new,
+            wish,
+        )
     else:
         moved = [world for world in new if world.release.is_root]
         cloned = [world for world in new if not world.release.is_root]
         wanted = {wish.snapshot(world.release): world.release for world in cloned}
         missing = [release for snapshot, release in wanted.items() if snapshot not in actual.datasets]
         made = [step for release in missing for step in _make_release(wish, actual, release)]
-        clones = [_clone(wish, world) for world in cloned]
+        clones = [step for world in cloned for step in _clone(wish, world)]
         filled = _side_by_side([_fill_dataset(wish, actual, world) for world in moved], moved, wish)
         steps = (*_mounts(wish, actual), *made, *clones, *filled)
     return Plan(
@@ -95,7 +113,12 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
         refused=(*must_stay.items(), *bad.items(), *_refused(wish, actual)),
         notes={
             "differs": dict(_differs(wish, actual)),
-            "unmade": [world.name for world in waiting if attempt > 1 or world not in new],
+            "made": [world.name for world in new if attempt == 1 and not world.release.is_root],
+            "unmade": [
+                world.name
+                for world in wish.worlds.values()
+                if actual.roots[world.name].has_image or (world in waiting and (attempt > 1 or world not in new))
+            ],
         },
     )
 
@@ -131,6 +154,15 @@ def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
         root = actual.roots[name]
         if root.kind == "other":
             yield name, f"{world.path} is not a folder; a jail's root must be one"
+        elif root.has_image:
+            yield (
+                name,
+                f"it has the image {image_file(wish.images or '', name)}, and its record says storage: directory; say "
+                "storage: image, or move that file away when nothing in it is needed",
+            )
+        elif root.kind == "unmounted":
+            # Nothing can be said of an image whose jail is stopped.
+            continue
         elif world.release.is_root:
             # What a customer left of his world is his affair.
             continue
@@ -150,12 +182,7 @@ def _differs(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, dict[str, str]
 
 
 def _side_by_side(branches: list[tuple[Step, ...]], new: list[World], wish: Wish) -> tuple[Branches, ...]:
-    undo = tuple(
-        tuple(clear(staging(world.path), world.name))
-        if wish.dataset is None
-        else (_destroy(staging_dataset(wish, world), world),)
-        for world in new
-    )
+    undo = tuple(_undo(wish, world) for world in new)
     return (Branches(tuple(branches), undo, wish.at_once),) if branches else ()
 
 
@@ -167,7 +194,39 @@ def _fill(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
         *left_over,
         MakeFolder(place, 0o755, name),
         *_filled(wish, world, place),
+        _whose(world),
         Move(place, world.path, name),
+    )
+
+
+def _whose(world: World) -> Step:
+    """Note, before a root appears, whether it is fresh: one from elsewhere is its customer's at once."""
+    name = world.name
+    return Remove(note(name), name) if world.release.is_root else Write(note(name), FILLED, 0o600, name)
+
+
+def _undo(wish: Wish, world: World) -> tuple[Step, ...]:
+    """Remove what is half made; what is in an image takes no room from others."""
+    if world.image:
+        return ()
+    if wish.dataset is None:
+        return tuple(clear(staging(world.path), world.name))
+    return (_destroy(staging_dataset(wish, world), world),)
+
+
+def _fill_image(wish: Wish, actual: Actual, world: World, image: Backing) -> tuple[Step, ...]:
+    """Fill an image where it is mounted, while the note says that it is empty."""
+    place, name = world.path, world.name
+    rubbish = [
+        Run(Command(("chflags", "-R", "-x", "0", place), seconds=LONG_SECONDS), name),
+        Run(Command(("find", place, "-mindepth", "1", "-delete"), seconds=LONG_SECONDS), name),
+    ]
+    return (
+        # Mounted it is, unless jail_images could not do it: nothing may land in the folder below.
+        Run(script("mount", image, place), name),
+        *(rubbish if actual.roots[name].half_made else []),
+        *([_unpack_root(world, place)] if world.release.is_root else _unpack(wish, world.release, place, name)),
+        _whose(world),
     )
 
 
@@ -199,10 +258,25 @@ def _fill_dataset(wish: Wish, actual: Actual, world: World) -> tuple[Step, ...]:
     dataset = staging_dataset(wish, world)
     return (
         *([_destroy(dataset, world)] if dataset in actual.datasets else []),
-        Run(Command(("zfs", "create", dataset)), world.name),
+        _made_dataset(world, "create", *_options(world), dataset),
         _unpack_root(world, f"{world.path}.new"),
+        _whose(world),
         Run(Command(("zfs", "rename", dataset, f"{wish.dataset}/{world.name}")), world.name),
     )
+
+
+def _options(world: World) -> list[str]:
+    return [word for key, value in world.properties for word in ("-o", f"{key}={value}")]
+
+
+def _made_dataset(world: World, *arguments: str) -> Run:
+    """Make a jail's dataset with its limits; zfs says no more than `out of space` of one that they do not fit."""
+    return Run(Command(("zfs", *arguments)), world.name, explain=_explained)
+
+
+def _explained(said: str) -> str:
+    hint = "; its refquota is less than the release takes, or the pool has less than its reservation"
+    return said.rstrip() + hint if "out of space" in said else said
 
 
 def _destroy(dataset: str, world: World) -> Run:
@@ -235,8 +309,9 @@ def _make_release(wish: Wish, actual: Actual, release: Release) -> list[Step]:
     return [*begin, *_unpack(wish, release, place, ""), Run(Command(("zfs", "snapshot", snapshot)))]
 
 
-def _clone(wish: Wish, world: World) -> Run:
-    return Run(Command(("zfs", "clone", wish.snapshot(world.release), f"{wish.dataset}/{world.name}")), world.name)
+def _clone(wish: Wish, world: World) -> tuple[Step, ...]:
+    snapshot, name = wish.snapshot(world.release), f"{wish.dataset}/{world.name}"
+    return _whose(world), _made_dataset(world, "clone", *_options(world), snapshot, name)
 
 
 def _mounted(wish: Wish, actual: Actual, name: str) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import replace
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.parse import parse_checksum
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import CHECKSUM
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
-from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails, parse_mounts, user_of
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import accounts_note, note
+from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_sources
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails, user_of
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains, staging, trash
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -43,7 +45,7 @@ def remains_of(wish: Wish, host: Host, datasets: dict[str, Dataset], digests: Di
     if not wish.doomed:
         return {}
     running = parse_jails(output(host.runner, "jls", "--libxo", "json", "-n"))
-    mounts = [point for kind, point in parse_mounts(output(host.runner, "mount", "-p"))]
+    mounts = parse_sources(output(host.runner, "mount", "-p"))
     pins = _pins(wish, host, datasets)
     found = {}
     for name, doomed in wish.doomed.items():
@@ -65,6 +67,7 @@ def _pins(wish: Wish, host: Host, datasets: dict[str, Dataset]) -> dict[str, dic
 def _on_disk(wish: Wish, files: Files, doomed: Doomed, datasets: dict[str, Dataset]) -> Remains:
     kind, dataset = files.kind(doomed.path), f"{wish.dataset}/{doomed.name}"
     text = files.read_beneath(doomed.path, VERSION_FILE, VERSION_FILE_BYTES) if kind == "folder" else None
+    image = doomed.image is not None and files.kind(doomed.image.file) != "missing"
     return Remains(
         # What is left of a dataset's mount point is no root.
         kind="missing" if kind == "empty" and wish.dataset else kind,
@@ -72,19 +75,27 @@ def _on_disk(wish: Wish, files: Files, doomed: Doomed, datasets: dict[str, Datas
         parts=tuple(part for part in (staging(doomed.path), trash(doomed.path)) if files.kind(part) != "missing"),
         dataset=datasets.get(dataset),
         children=tuple(name for name in datasets if name.startswith(f"{dataset}/") and "@" not in name),
+        image=image,
+        notes=tuple(file for file in (note(doomed.name), accounts_note(doomed.name)) if files.kind(file) != "missing"),
     )
 
 
 def _in_the_way(
-    there: Remains, doomed: Doomed, running: t.Mapping[str, Parameters], mounts: t.Iterable[str]
+    there: Remains, doomed: Doomed, running: t.Mapping[str, Parameters], mounts: t.Iterable[tuple[str, str]]
 ) -> Remains:
+    """Tell what runs in a root, and what is mounted there besides its own dataset or image."""
     places = (doomed.path, *there.parts)
     own = doomed.path if there.dataset else None
+    device = doomed.image.device if doomed.image else None
     return replace(
         there,
         user=user_of(running, doomed.name, doomed.path),
         mounts=tuple(
-            point for point in mounts if point != own and any(f"{point}/".startswith(f"{place}/") for place in places)
+            point
+            for source, point in mounts
+            if point != own
+            and (source, point) != (device, doomed.path)
+            and any(f"{point}/".startswith(f"{place}/") for place in places)
         ),
     )
 

@@ -12,37 +12,82 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, ParseError, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size, parse_size
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 PROPERTY = re.compile(r"[a-z0-9_:.-]+")
+# Properties that `zfs get -p` prints in bytes; of the first four 0 is none.
+SIZES = ("quota", "refquota", "reservation", "refreservation", "recordsize")
+# What is set aside, and what it must fit into.
+FITS_INTO = {"reservation": "quota", "refreservation": "refquota"}
+
+Properties = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset and the properties that it shall have, as ``zfs get -p`` prints them (sizes in bytes)."""
+    """A dataset and the properties that it shall have, as ``zfs get -p`` prints them (sizes in bytes).
+
+    ``jail`` is the record that it serves, '' for the host as a whole. With ``create`` false, somebody else makes it.
+    """
 
     name: str
-    properties: dict[str, str]
+    properties: Properties
+    create: bool = True
+    jail: str = ""
+
+    @property
+    def parent(self) -> str:
+        """Return the name of the dataset above, '' of a pool's."""
+        return self.name.rpartition("/")[0]
 
 
 def wish(parameters: t.Mapping[str, t.Any]) -> dict[str, Dataset]:
     """Check the module's parameters and return the datasets by name, parents first."""
     records = by_name(parameters["datasets"], "datasets")
-    for name, record in records.items():
+    for name in records:
         if not NAME.fullmatch(name):
             raise InvalidDesired(f"datasets: {name!r}: name: zfs cannot carry it")
-        for key in record["properties"]:
-            if not PROPERTY.fullmatch(key):
-                raise InvalidDesired(f"datasets: {name}: properties: {key!r} is no name of a property")
     return {
-        name: Dataset(name, {key: str(value) for key, value in sorted(record["properties"].items())})
+        name: Dataset(
+            name,
+            normalized(f"datasets: {name}: properties", record["properties"]),
+            record["create"],
+            record["jail"] or "",
+        )
         for name, record in sorted(records.items())
     }
 
 
-def parse_properties(text: str) -> dict[str, dict[str, str]]:
+def normalized(place: str, properties: t.Mapping[str, t.Any]) -> Properties:
+    """Return properties as ``zfs get -p`` prints them, sorted; raise :class:`InvalidDesired` that names the place."""
+    found = {key: _value(place, key, value) for key, value in sorted(properties.items())}
+    for key, whole in FITS_INTO.items():
+        if int(found.get(whole, 0)) and int(found.get(key, 0)) > int(found[whole]):
+            raise InvalidDesired(
+                f"{place}: {key}: {format_size(int(found[key]))} is more than {whole}, "
+                f"{format_size(int(found[whole]))}; give it at most that"
+            )
+    return found
+
+
+def _value(place: str, key: str, value: t.Any) -> str:
+    if not PROPERTY.fullmatch(key):
+        raise InvalidDesired(f"{place}: {key!r} is no name of a property")
+    if isinstance(value, bool):
+        # YAML's words for it are those of zfs.
+        return "on" if value else "off"
+    if key not in SIZES:
+        return str(value)
+    try:
+        return str(parse_size("0" if value == "none" else str(value)))
+    except ValueError as error:
+        raise InvalidDesired(f"{place}: {key}: {error}; write one, or none") from None
+
+
+def parse_properties(text: str) -> dict[str, Properties]:
     """Return the properties of each dataset, from ``zfs get -Hp -o name,property,value``."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, Properties] = {}
     for line in text.splitlines():
         try:
             name, key, value = line.split("\t")

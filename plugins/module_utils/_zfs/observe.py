@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import parse_properties, wish
-from ansible_collections.jailisp.vps.plugins.module_utils._zfs.plan import plan
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.plan import MEASURED, plan
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
@@ -27,11 +27,13 @@ class Datasets:
         self.wish = wish(parameters)
 
     def observe(self, host: Host) -> dict[str, dict[str, str]]:
-        """Read the properties of the datasets that are there; each has a type, so each shows."""
+        """Read the properties of the datasets that are there, and of their parents."""
         if not self.wish:
             return {}
-        keys = sorted({"type", *[key for dataset in self.wish.values() for key in dataset.properties]})
-        return parse_properties(ask(host, "zfs", "get", "-Hp", "-o", "name,property,value", ",".join(keys), *self.wish))
+        datasets = self.wish.values()
+        keys = sorted({*MEASURED, *[key for dataset in datasets for key in dataset.properties]})
+        names = sorted({*self.wish, *[dataset.parent for dataset in datasets if dataset.parent]})
+        return parse_properties(ask(host, "zfs", "get", "-Hp", "-o", "name,property,value", ",".join(keys), *names))
 
     def plan(self, actual: dict[str, dict[str, str]], attempt: int) -> Plan:
         """Say what to do."""

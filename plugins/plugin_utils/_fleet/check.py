@@ -16,9 +16,12 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
+
 from .capacity import check_capacity
 from .claims import check_unique, publish_block
 from .credentials import key_material
+from .limits import RULES, read_rule
 from .model import (
     BROKEN,
     CUSTOMER_KEYS,
@@ -119,15 +122,18 @@ class Checker:
 
     def collection(self, raw: t.Any, line: int, path: str, key: Key) -> t.Any:
         """Return a converted list or mapping; raises ValueError if it is neither, or not the one that is wanted."""
-        if key.kind in ("mapping", "releases"):
+        if key.kind in ("mapping", "releases", "rules"):
             if not isinstance(raw, Block):
                 raise ValueError(f"{shown(raw)} is not a mapping; write keys and values")
-            return self.block(raw, key.keys, f"{path}.") if key.kind == "mapping" else self.releases(raw, path, key)
+            if key.kind == "mapping":
+                return self.block(raw, key.keys, f"{path}.")
+            return self.releases(raw, path, key) if key.kind == "releases" else self.rules(raw, path)
         if not isinstance(raw, list):
             raise ValueError(f"{shown(raw)} is not a list; write one")
         if key.required and not raw:
             raise ValueError("is empty; give at least one")
-        element = Key(key.name, ELEMENTS.get(key.kind, "mapping"), key.description, keys=key.keys)
+        kind = ELEMENTS.get(key.kind, "mapping")
+        element = Key(key.name, kind, key.description, keys=key.keys, choices=key.choices)
         converted: Values = {}
         for index, item in enumerate(raw):
             place = item.line or line if isinstance(item, Block) else line
@@ -135,6 +141,17 @@ class Checker:
         # The places of mappings stay, so that what is said of the third entry later is said of the third.
         indexes = range(len(raw)) if element.kind == "mapping" else map(int, converted)
         return [converted.get(str(index), {}) for index in indexes]
+
+    def rules(self, raw: Block, path: str) -> Values:
+        """Return a mapping of rules of rctl(8) to amounts."""
+        converted: Values = {}
+        for rule, item in raw.values.items():
+            try:
+                converted[rule] = read_rule(rule, item.value if isinstance(item, Vaulted) else item)
+            except ValueError as error:
+                question = "" if rule in RULES else meant(rule, RULES)
+                self.problem(raw.line_of(rule), f"{path}.{shown(rule)}", f"{error}{question and f'; {question}'}")
+        return converted
 
     def releases(self, raw: Block, path: str, key: Key) -> Values:
         """Return a mapping of releases to mappings."""
@@ -166,10 +183,13 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
     known = {key: as_block(value) for key, value in variables.items() if key.startswith(HOST_PREFIX)}
     host = checker.block(Block(known), HOST_KEYS)
     _check_networks(checker, host)
+    if known.get("vps_own_addresses") == []:
+        checker.problem(0, "vps_own_addresses", "is empty; give at least one, or remove it")
     if host.get("vps_storage") == "dataset" and "vps_pool" not in known:
         checker.problem(0, "vps_pool", "missing; name the pool, or set vps_storage to directory")
-    if host.get("vps_storage") == "directory" and "vps_pool" in known:
-        checker.problem(0, "vps_pool", "has no meaning with directories; remove it, or set vps_storage to dataset")
+    if host.get("vps_storage") in ("directory", "image") and "vps_pool" in known:
+        kinds = {"directory": "directories", "image": "images"}[host["vps_storage"]]
+        checker.problem(0, "vps_pool", f"has no meaning with {kinds}; remove it, or set vps_storage to dataset")
     if "vps_release" in host and "vps_releases" in host and host["vps_release"] not in host["vps_releases"]:
         checker.problem(
             0, "vps_release", f"{host['vps_release']} is not in vps_releases; add it there or choose another"
@@ -178,11 +198,13 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
 
 
 def _check_networks(checker: Checker, host: Values) -> None:
-    """Note a public address of a host in the private network of its jails."""
-    network = host.get("vps_netblock")
-    for address in host.get("vps_addresses", ()):
-        if network and ipaddress.IPv4Address(address) in network:
-            checker.problem(0, "vps_addresses", f"{address} is in {network}, the jails' vps_netblock; choose another")
+    """Note an address of a host in the network of its jails."""
+    networks = {key: host[key] for key in ("vps_netblock", "vps_netblock6") if key in host}
+    for variable in ("vps_addresses", "vps_own_addresses"):
+        for address in host.get(variable, ()):
+            for key, network in networks.items():
+                if ipaddress.ip_address(address) in network:
+                    checker.problem(0, variable, f"{address} is in {network}, the jails' {key}; choose another")
 
 
 def _check_records(records: list[Record] | None, keys: tuple[Key, ...], problems: list[Problem]) -> dict[str, Values]:
@@ -249,6 +271,8 @@ class _References:
         self.address(record, jail, host)
         self.address6(record, jail, host)
         self.retired(record, jail)
+        self.storage(record, jail, host)
+        self.reservation(record, jail, plan, host)
         self.published(record, jail, host)
         self.release(record, jail, plan, host)
         self.bandwidth(record, jail)
@@ -290,6 +314,31 @@ class _References:
         """Note a jail that has been retired and is there."""
         if "retired" in jail and jail.get("state", "absent") != "absent":
             self.problem(record, "retired", "only goes with state: absent; remove this key, or set the state")
+
+    def storage(self, record: Record, jail: Values, host: Values) -> None:
+        """Note a jail that would be something else than a dataset on a host of datasets."""
+        if "storage" in jail and host.get("vps_storage") == "dataset":
+            text = (
+                f"has no meaning on {jail['host']}, whose vps_storage is dataset (a dataset has its limit of disk by "
+                "refquota); remove this key"
+            )
+            self.problem(record, "storage", text)
+
+    def reservation(self, record: Record, jail: Values, plan: Values, host: Values) -> None:
+        """Note disk space that shall be set aside where nothing can hold it, or that the jail has less of."""
+        own, block = jail.get("limits", {}), record.block.values.get("limits")
+        if host.get("vps_storage") in ("directory", "image"):
+            where = f"{jail['host']}, whose vps_storage is {host['vps_storage']}"
+            if "reservation" in own and isinstance(block, Block):
+                text = f"cannot be held on {where} (only datasets can); remove this key"
+                self.problem(record, "limits.reservation", text, block.line_of("reservation"))
+            elif "reservation" in plan:
+                said = said_of(record.block, "plan", jail["plan"])
+                text = f"{said} has a reservation, which cannot be held on {where}; choose another plan or host"
+                self.problem(record, "plan", text)
+        elif {"disk", "reservation"} & own.keys() and isinstance(block, Block):
+            key = "reservation" if "reservation" in own else "disk"
+            _check_reservation(record, block, {**plan, **own}, f"limits.{key}", self.problems)
 
     def published(self, record: Record, jail: Values, host: Values) -> None:
         """Note a published address that is not the host's."""
@@ -335,6 +384,16 @@ def _check_directions(record: Record, problems: list[Problem]) -> None:
         problems.append(Problem(record.file, record.block.line_of("bandwidth"), f"bandwidth.{missing}", text))
 
 
+def _check_reservation(record: Record, block: Block, limits: Values, path: str, problems: list[Problem]) -> None:
+    """Note that limits, of which a record says at least one in a block, set more disk space aside than they give."""
+    disk, reservation = limits.get("disk"), limits.get("reservation", 0)
+    if disk is not None and reservation > disk:
+        key = path.rpartition(".")[2]
+        said = said_of(block, key, format_size(limits[key]))
+        text = f"{said}: the reservation must be at most as large as disk; lower the one or raise the other"
+        problems.append(Problem(record.file, block.line_of(key), path, text))
+
+
 def _check_keys(record: Record, problems: list[Problem]) -> None:
     """Note each ssh key of a customer that is there twice."""
     keys = record.block.values.get("keys")
@@ -368,6 +427,7 @@ def check_fleet(
     references = _References(fleet, checked, hosts, sources, problems)
     for record in fleet.plans or ():
         _check_directions(record, problems)
+        _check_reservation(record, record.block, checked.plans[record.name], "reservation", problems)
     for record in fleet.customers or ():
         _check_keys(record, problems)
     for record in fleet.jails or ():

@@ -12,6 +12,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX
+
 from .check import Checked, Values, check_fleet
 from .model import DEFAULT_WEIGHT, HOST_PREFIX, LIMITS, Fleet, FleetError, Problem, Sources, Surroundings
 from .read import read_fleet
@@ -30,13 +32,21 @@ def resolve_publish(entries: list[Values], host: Values) -> list[Values]:
     ]
 
 
+def says(value: t.Any, word: str) -> bool:
+    """Return whether a value is a word, also one that carries its origin."""
+    return bool(getattr(value, "value", value) == word)
+
+
 def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Values:
     """Return a jail as the roles take it: the record over its plan over its host, nothing left to look up.
 
-    Sizes are bytes, cpu is percent, bandwidth is bit/s or None, weight a number from 1 to 100. Values, the name
-    among them, are taken and never looked into: explain.py has them carry their origin.
+    `image` is the file of its image on the host, `dataset` the name of its dataset, None if its `storage` is another.
+    Sizes are bytes, cpu and `snapshot_room` percent, bandwidth is bit/s or None, weight a number from 1 to 100,
+    `parameters` are options of the module jails. Values, the name among them, are taken and never looked into except
+    by says(): explain.py has them carry their origin.
     """
     limits = {**plan, **jail.get("limits", {})}
+    storage = jail.get("storage") or host["vps_storage"]
     uncapped = {"up": None, "down": None, "weight": DEFAULT_WEIGHT}
     return {
         "name": name,
@@ -50,11 +60,18 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "state": jail["state"],
         "retired": jail.get("retired"),
         "path": host["vps_root"] + "/" + name,
+        "storage": storage,
+        "image": host["vps_images"] + "/" + name + SUFFIX if says(storage, "image") else None,
+        "dataset": host["vps_pool"] + "/jails/" + name if says(storage, "dataset") else None,
+        "snapshot_room": host["vps_snapshot_room"],
         "release": jail.get("release") or plan.get("release") or host["vps_release"],
         "restart": jail["restart"],
         "publish": resolve_publish(jail["publish"], host),
         "limits": {limit: limits[limit] for limit in LIMITS},
+        "reservation": limits.get("reservation"),
+        "rctl": {**plan.get("rctl", {}), **jail.get("limits", {}).get("rctl", {})},
         "bandwidth": {**uncapped, **plan.get("bandwidth", {}), **jail.get("bandwidth", {})},
+        "parameters": dict(plan["jail"]),
     }
 
 
@@ -62,7 +79,8 @@ def resolve_host(host: Values) -> Values:
     """Return what is known of a host as playbooks take it: the variables vps_* without that prefix, none missing.
 
     Sizes are bytes, rates bit/s, shares percent, networks text. `dataset`, `release_dataset` and `release_root` say
-    where the datasets of roots and releases are, None without a pool; `netblocks` are the networks of both families.
+    where the datasets of roots and releases are, None without a pool; `netblocks` are the networks of both families;
+    `own_addresses` are where the host's own daemons answer.
     """
     values = {name.removeprefix(HOST_PREFIX): value for name, value in host.items()}
     values |= {"pool": host.get("vps_pool"), "netblock": str(host["vps_netblock"]), "ports": list(host["vps_ports"])}
@@ -70,6 +88,7 @@ def resolve_host(host: Values) -> Values:
     pool, folder = values["pool"], host["vps_root"].rpartition("/")[0]
     return {
         **values,
+        "own_addresses": host.get("vps_own_addresses", host["vps_addresses"]),
         "netblocks": [network for network in (values["netblock"], values["netblock6"]) if network],
         "dataset": f"{pool}/jails" if pool else None,
         "release_dataset": f"{pool}/releases" if pool else None,
@@ -85,6 +104,21 @@ def resolve_fleet(checked: Checked) -> dict[str, list[Values]]:
         host = checked.hosts[jail["host"]]
         resolved[jail["host"]].append(resolve_jail(name, jail, checked.plans[jail["plan"]], host))
     return resolved
+
+
+def resolve_accounts(checked: Checked) -> dict[str, dict[str, Values]]:
+    """Return for each host what lets the customers of its jails in, by customer: `user`, `password`, `keys`.
+
+    They are not in the jails themselves, which go to every role and into what people print.
+    """
+    accounts: dict[str, dict[str, Values]] = {name: {} for name in checked.hosts}
+    for jail in checked.jails.values():
+        customer = checked.customers[jail["customer"]]
+        accounts[jail["host"]].setdefault(
+            jail["customer"],
+            {"user": customer["user"], "password": customer.get("password"), "keys": customer["keys"]},
+        )
+    return accounts
 
 
 def compile_fleet(

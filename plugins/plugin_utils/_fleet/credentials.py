@@ -17,6 +17,8 @@ import binascii
 import re
 import typing as t
 
+from ansible_collections.jailisp.vps.plugins.module_utils._accounts.model import HASHES
+
 # Public ssh keys ------------------------------------------------------------------------------------------------------
 
 RSA_BITS_MIN = 2048
@@ -166,14 +168,7 @@ def key_material(line: t.Any) -> str | None:
 
 # Password hashes ------------------------------------------------------------------------------------------------------
 
-_LETTER = "[./0-9A-Za-z]"
-_ROUNDS = r"(?:rounds=[1-9][0-9]{3,8}\$)?"
-_HASHES = {
-    "$2": re.compile(rf"\$2[ab]\$(?:0[4-9]|[12][0-9]|3[01])\$(?:{_LETTER}{{53}})"),
-    "$5$": re.compile(rf"\$5\${_ROUNDS}{_LETTER}{{1,16}}\${_LETTER}{{43}}"),
-    "$6$": re.compile(rf"\$6\${_ROUNDS}{_LETTER}{{1,16}}\${_LETTER}{{86}}"),
-}
-CRYPT_PATTERN = "|".join(form.pattern for form in _HASHES.values())
+CRYPT_PATTERN = "|".join(form.pattern for form in HASHES.values())
 _MAKE = "make one with `openssl passwd -6`"
 # Why another beginning than those is refused.
 _REFUSED = {
@@ -189,7 +184,7 @@ _REFUSED = {
     "*": "is no hash; remove the key: without it nobody gets in by password",
     "!": "is no hash; remove the key: without it nobody gets in by password",
 }
-_DES = re.compile(rf"{_LETTER}{{13}}|_{_LETTER}{{19}}")
+_DES = re.compile(r"[./0-9A-Za-z]{13}|_[./0-9A-Za-z]{19}")
 
 
 def read_crypt(value: t.Any) -> str:
@@ -202,7 +197,7 @@ def read_crypt(value: t.Any) -> str:
     for beginning, why in _REFUSED.items():
         if value.startswith(beginning):
             raise ValueError(why)
-    for beginning, form in _HASHES.items():
+    for beginning, form in HASHES.items():
         if value.startswith(beginning):
             if not form.fullmatch(value):
                 raise ValueError("is not a whole hash of the kind that it begins like; copy it anew, all of it")

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import asdict, dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse import printable
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX
 
 from .filters import TABLE, pipes
 
@@ -24,18 +25,27 @@ HOST_ONLY, GIT_ONLY, DIFFERS = "host only", "git only", "differs"
 # The variable in which each role leaves what its module returned, and the kind of thing that an error of it is about.
 RESULTS = {
     "__host_settings": "setting",
+    "__host_daemons": "daemon",
     "__storage_result": "dataset",
     "__storage_folder": "folder",
+    "__storage_images": "image",
     "__world_result": "world",
+    "__world_accounts": "account",
     "__shaping_result": "pipe",
     "__network_result": "pf",
+    "__limits_result": "rctl",
     "__jails_result": "jail",
+    "__jails_accounts": "account",
 }
 FOUND = "__drift_found"
+# How rctl_rules names what a jail has and lacks.
+LIMITS = "limits "
 
 # How modules name what they change: a kind and a name, or a path. Everything else is pf's.
 CHANGE = re.compile(
-    r"(?P<kind>kernel module|sysctl|interface|devfs ruleset|dataset|world|pipe|queue|jail) (?P<name>.*)", re.DOTALL
+    r"(?P<kind>kernel module|sysctl|interface|devfs ruleset|daemon|dataset|image|world|account|pipe|queue|jail) "
+    r"(?P<name>.*)",
+    re.DOTALL,
 )
 RULES_IN_FORCE = "rules in force in anchor "
 # Steps that modules do not name among what they change.
@@ -149,11 +159,14 @@ class _Host:
         match = CHANGE.fullmatch(name)
         if name.startswith(RULES_IN_FORCE):
             yield from self._rules(name.removeprefix(RULES_IN_FORCE), before, after)
+        elif name.startswith(LIMITS):
+            where = DIFFERS if before and after else HOST_ONLY if before else GIT_ONLY
+            yield self._row("rctl", printable(name.removeprefix(LIMITS)), where, _limits(before or "", after or ""))
         elif match and match["kind"] == "jail":
             yield self._jail(match["name"], before, after)
         else:
             kind, thing = (match["kind"], match["name"]) if match else ("file" if name.startswith("/") else "pf", name)
-            thing = thing.rpartition("/")[2] if kind == "world" else thing
+            thing = thing.rpartition("/")[2].removesuffix(SUFFIX) if kind in ("world", "image") else thing
             where = GIT_ONLY if not before else HOST_ONLY if after is None else DIFFERS
             yield self._row(kind, printable(thing), where, _difference(before, after))
 
@@ -210,9 +223,12 @@ class _Host:
     def _roots(self) -> t.Iterator[Difference]:
         roots, datasets = self.found["roots"], self.found["datasets"]
         for name, kind in roots.items():
-            if name not in self.jails and name not in datasets:
+            if name not in self.jails and name not in datasets and name not in self.found["images"]:
                 what = {"folder": "is there", "empty": "is empty"}.get(kind, "is no folder")
                 yield self._row("world", name, HOST_ONLY, f"{self.found['root']}/{name} {what}, {self._record(name)}")
+        for name in self.found["images"]:
+            if name not in self.jails:
+                yield self._row("image", name, HOST_ONLY, self._record(name))
         if self.variables["vps_storage"] != "dataset":
             return
         parent = f"{self.variables['vps_pool']}/jails"
@@ -244,9 +260,11 @@ class _Host:
                     yield self._row(name, str(number), HOST_ONLY, "in our range, of no record")
         ours = {*self.home, *found["roots"], *found["datasets"]}
         ours |= {name for name, jail in found["jails"].items() if self._is_ours(jail)}
+        # Of the host's own jails the module tells.
+        ours -= self.jails.keys()
         for name, rules in found["rules"].items():
-            for rule in rules if name in ours else ():
-                yield self._row("rctl", name, HOST_ONLY, rule)
+            if name in ours:
+                yield self._row("rctl", name, HOST_ONLY, ", ".join(rules))
 
 
 def _rule_lines(shown: str) -> list[str]:
@@ -257,6 +275,12 @@ def _rule_lines(shown: str) -> list[str]:
             table = f"{line} "
         lines.append(line if line.startswith("<") else f"{table}{line.strip()}")
     return lines
+
+
+def _limits(before: str, after: str) -> str:
+    """Return the limits, one on a line each, that only the host has, and those that only git has."""
+    sides = (("host", before), ("git", after))
+    return printable("; ".join(f"{side}: {', '.join(lines.splitlines())}" for side, lines in sides if lines))
 
 
 def _difference(before: t.Any, after: t.Any) -> str:

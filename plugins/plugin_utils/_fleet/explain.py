@@ -32,6 +32,7 @@ _WRITTEN: dict[str, t.Callable[[t.Any], str]] = {
     "percent": "{}%".format,
     "boolean": lambda value: "true" if value else "false",
     "ports": lambda value: "{}-{}".format(*value),
+    "choices": lambda value: ", ".join(value) or "none",
 }
 
 
@@ -65,9 +66,11 @@ def explain_jail(
     plan = _Source(_named(fleet.plans, jail["plan"])).mapping(checked.plans[jail["plan"]], PLAN_KEYS)
     host = _host(jail["host"], checked, variables)
     resolved = resolve_jail(Sourced(name, name, record.file), source.mapping(jail, JAIL_KEYS), plan, host)
+    # Where there is no entry that could carry the origin.
     if not resolved["publish"]:
-        # There is no entry that could carry the origin.
         resolved["publish"] = Sourced([], "none", source.origin("publish", record.block))
+    if not resolved["rctl"]:
+        resolved["rctl"] = Sourced({}, "none", DEFAULT)
     return list(_lines(resolved))
 
 
@@ -114,15 +117,22 @@ class _Source:
         """Return a value, or what it consists of, with its origin; `written` is None for a default."""
         if key.kind == "mapping":
             return self.mapping(value, key.keys, written or Block({}), origin)
+        if key.kind == "rules":
+            return {name: self.rule(part, name, written, origin) for name, part in value.items()}
         if key.kind == "releases":
             return {name: self.mapping(part, key.keys, written.values[name], origin) for name, part in value.items()}
         if key.kind == "mappings":
             parts = zip(value, written or (), strict=True)
             return [self.mapping(part, key.keys, entry, origin) for part, entry in parts]
-        if key.kind in ELEMENTS:
+        if key.kind in ELEMENTS and key.kind not in _WRITTEN:
             return [Sourced(part, str(part), origin) for part in value]
         text = VAULTED if isinstance(written, Vaulted) else _WRITTEN.get(key.kind, str)(value)
         return Sourced(value, text, origin)
+
+    def rule(self, value: t.Any, name: str, written: Block, above: str) -> Sourced:
+        """Return the amount of a rule of rctl(8) with its origin."""
+        text = VAULTED if isinstance(written.values[name], Vaulted) else str(value)
+        return Sourced(value, text, self.origin(name, written, above))
 
 
 def _lines(value: t.Any, path: str = "") -> t.Iterator[Line]:

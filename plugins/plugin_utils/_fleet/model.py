@@ -12,6 +12,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import ALLOWED_BY_DEFAULT
+
 NAME_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
 RELEASE_PATTERN = r"[0-9]{1,3}\.[0-9]{1,3}-[A-Z][A-Z0-9]{0,15}(-p[0-9]{1,4})?"
 
@@ -86,12 +88,85 @@ def _limits(required: bool) -> tuple[Key, ...]:
             minimum=MEMORY_MIN,
             maximum=SIZE_MAX,
         ),
+        Key(
+            "reservation",
+            "size",
+            "Disk space that is set aside for it, at most `disk`; only datasets can hold it.",
+            maximum=SIZE_MAX,
+        ),
         Key("processes", "integer", "How many processes it may have.", required, maximum=99999),
         Key("cpu", "percent", "Processor time; 100% is one processor.", required, maximum=100000),
+        Key(
+            "rctl",
+            "rules",
+            "Further rules of rctl(8), `RESOURCE:ACTION: AMOUNT`, as in `{openfiles:deny: 4096, readbps:throttle: "
+            "20M}`; `none` takes one away that there is by default, see [plans](plans.md).",
+        ),
     )
 
 
-LIMITS = tuple(key.name for key in _limits(required=True))
+LIMITS = tuple(key.name for key in _limits(required=True) if key.required)
+
+# The allow parameters of jail(8) that a plan may give. Those that are not here would give away the host, see
+# docs/operators.md, "Hardened defaults".
+ALLOW = (
+    *("chflags", "mlock", "quotas", "raw_sockets", "read_msgbuf", "reserved_ports", "set_hostname", "socket_af"),
+    *("suser", "unprivileged_proc_debug"),
+    *("mount", "mount.devfs", "mount.fdescfs", "mount.linprocfs", "mount.linsysfs", "mount.nullfs", "mount.procfs"),
+    *("mount.tmpfs", "mount.zfs"),
+)
+
+# What the kernel lets the jails of a plan do. Each default is the narrow one.
+_PARAMETERS = (
+    Key(
+        "securelevel",
+        "integer",
+        "As in init(8). Below 1, root in the jail can undo what chflags(1) protects.",
+        default=2,
+        minimum=-1,
+        maximum=3,
+    ),
+    Key(
+        "enforce_statfs",
+        "integer",
+        "As in jail(8). Below 2, the jail sees where on the host its root is; mounting inside it needs 1.",
+        default=2,
+        minimum=0,
+        maximum=2,
+    ),
+    Key(
+        "devfs_ruleset",
+        "integer",
+        "What of /dev the jail sees. Any other than 4 shows it more devices of the host; the host must have it in "
+        "/etc/devfs.rules.",
+        default=4,
+        maximum=65535,
+    ),
+    Key(
+        "children_max",
+        "integer",
+        "How many jails it may make in itself. More than none lets it hide processes from its own tools, and "
+        "needs a kernel interface that it has no use for otherwise.",
+        default=0,
+        minimum=0,
+        maximum=999,
+    ),
+    Key(
+        "sysvipc",
+        "choice",
+        "System V IPC. `new` is a name space of its own; with `inherit` it reads and removes the objects of the host "
+        "and of every other such jail.",
+        default="new",
+        choices=("new", "inherit", "disable"),
+    ),
+    Key(
+        "allow",
+        "choices",
+        "The allow parameters of jail(8) that are true; what each of them opens, see [operators](operators.md).",
+        default=ALLOWED_BY_DEFAULT,
+        choices=ALLOW,
+    ),
+)
 
 PUBLISH_KEYS = (
     Key("port", "integer", "Port on the host's public address.", required=True, maximum=65535),
@@ -122,6 +197,13 @@ JAIL_KEYS = (
     Key("limits", "mapping", "Overrides of the plan's limits.", keys=_limits(required=False)),
     Key("bandwidth", "mapping", "Overrides of the plan's bandwidth.", keys=_BANDWIDTH),
     Key("release", "release", "Override of the plan's and the host's release."),
+    Key(
+        "storage",
+        "choice",
+        "What its root is: a plain directory, or an image, whose size limits it; default is vps_storage of its host. "
+        "Not on hosts of datasets, which are limited as well.",
+        choices=("directory", "image"),
+    ),
     Key("restart", "boolean", "Whether a change that needs it may restart this jail.", default=False),
 )
 
@@ -129,6 +211,7 @@ PLAN_KEYS = (
     *_limits(required=True),
     Key("bandwidth", "mapping", "Cap of the jail's traffic; none without it.", keys=_BANDWIDTH),
     Key("release", "release", "Release of the plan's jails; default is the host's."),
+    Key("jail", "mapping", "What the kernel lets the plan's jails do, as in jail(8).", keys=_PARAMETERS),
     Key(
         "ports",
         "integer",
@@ -141,6 +224,7 @@ PLAN_KEYS = (
 CUSTOMER_KEYS = (
     Key("name", "text", "Name of the person or the company.", required=True),
     Key("contact", "mail", "Mail address for notices.", required=True),
+    Key("user", "login", "Login name of the customer's user in each of his jails.", default="{name}"),
     Key("keys", "sshkeys", "Public ssh keys of the customer's user.", default=()),
     Key("password", "crypt", "Hash of the customer's password, as crypt(3) makes it; none: no way in by password."),
 )
@@ -158,6 +242,11 @@ HOST_KEYS = (
         form="the name of an interface, such as vtnet0",
     ),
     Key("vps_addresses", "addresses", "Public IPv4 addresses; NAT translates to the first.", required=True),
+    Key(
+        "vps_own_addresses",
+        "addresses46",
+        "The host's own addresses, at which its sshd answers, and at no other; default is vps_addresses.",
+    ),
     Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),
     Key("vps_netblock6", "netblock6", "IPv6 network of the host's jails; none without it."),
     Key("vps_memory", "size", "Memory that the host has for its jails.", required=True, maximum=SIZE_MAX),
@@ -165,9 +254,16 @@ HOST_KEYS = (
     Key(
         "vps_storage",
         "choice",
-        "Where the roots are: plain directories, or ZFS datasets.",
+        "Where the roots are: plain directories, images, or ZFS datasets.",
         required=True,
-        choices=("directory", "dataset"),
+        choices=("directory", "image", "dataset"),
+    ),
+    Key(
+        "vps_images",
+        "path",
+        "Folder on the host for the files of images.",
+        default="/var/jail-images",
+        maximum=PATH_LENGTH,
     ),
     Key(
         "vps_pool",
@@ -175,6 +271,14 @@ HOST_KEYS = (
         "ZFS pool of the roots; only with datasets.",
         pattern=_POOL,
         form="the name of a pool that zpool(8) accepts, such as tank",
+    ),
+    Key(
+        "vps_snapshot_room",
+        "percent",
+        "What a jail on a dataset and its snapshots may take together, in percent of its disk.",
+        default="150%",
+        minimum=100,
+        maximum=100000,
     ),
     Key("vps_root", "path", "Folder of the roots.", default="/usr/local/jails/{name}", maximum=PATH_LENGTH),
     Key(
@@ -205,6 +309,12 @@ HOST_KEYS = (
         "ports",
         "Public ports that `order.yml` gives away, of the first of vps_addresses.",
         default="8000-8999",
+    ),
+    Key(
+        "vps_resolvers",
+        "addresses46",
+        "Name servers that a new jail asks; without them it has no /etc/resolv.conf.",
+        default=(),
     ),
     Key("vps_orders", "boolean", "Whether `order.yml` may choose this host.", default=True),
     Key(

@@ -12,14 +12,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .filters import image_of
+
 Jail = t.Mapping[str, t.Any]
 # What the module jail_host_info returned for the subset `roots`; without `roots` if the host could not be asked.
 Answer = t.Mapping[str, t.Any]
 
 
 def holds(answer: Answer, name: str) -> bool:
-    """Whether a host holds a root of that name: a folder with something in it, or a dataset, mounted or not."""
-    return answer["roots"].get(name) == "folder" or name in answer["datasets"]
+    """Whether a host holds a root of that name: a folder with something in it, or a dataset or image, in use or not."""
+    return answer["roots"].get(name) == "folder" or name in answer["datasets"] or name in answer["images"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _without_root(search: Search, host: str) -> Suspects:
 def _not_at_home(search: Search, host: str) -> Suspects:
     """Yield the jails whose root is on this host, while the host of their record has none or may have none."""
     answer = search.answers[host]
-    for name in sorted({*answer["roots"], *answer["datasets"]}):
+    for name in sorted({*answer["roots"], *answer["datasets"], *answer["images"]}):
         home = search.home.get(name, host)
         if home == host or not holds(answer, name):
             continue
@@ -126,7 +128,8 @@ def move(
 
     `fleet` are the resolved jails of each host, `answers` what each said for the subsets `roots` and `jails`,
     `archives` the paths of the archives of this jail on each. `old` and `new` are hosts, `old_path` and `new_path` the
-    roots on them. `arrived` says whether the root is on the new host already, then `archive` is what it came from.
+    roots on them, `old_image` and `new_image` what is mounted there (file and unit), None where nothing is. `arrived`
+    says whether the root is on the new host already, then `archive` is what it came from.
     """
     try:
         return {"wrong": "", **_way(fleet, answers, name, archives)}
@@ -164,6 +167,8 @@ def _way(
         "new": new,
         "old_path": f"{answers[old]['root']}/{name}",
         "new_path": f"{answers[new]['root']}/{name}",
+        "old_image": {"file": file, "unit": record["id"]} if (file := answers[old]["images"].get(name)) else None,
+        "new_image": image_of(record).get("image"),
         "runs": record["state"] == "running",
         "arrived": arrived,
         "archive": newest[old] if arrived else "",

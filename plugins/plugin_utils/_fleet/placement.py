@@ -137,7 +137,9 @@ class Market:
         return free_ports(host["vps_ports"], wanted.plan["ports"], taken)
 
     def _missing(self, host: Values, wanted: Wanted) -> t.Iterator[str]:
-        """Yield what the jail needs by name and the host does not have: a release, public addresses and ports."""
+        """Yield what the jail needs by name and the host does not have: datasets, a release, addresses, ports."""
+        if "reservation" in wanted.plan and host["vps_storage"] != "dataset":
+            yield "datasets, which alone hold a reservation"
         release = wanted.plan.get("release")
         if release and release not in host["vps_releases"]:
             yield f"release {release}"

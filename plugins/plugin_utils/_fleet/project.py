@@ -22,7 +22,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.jailisp.vps.plugins.plugin_utils._ssh import jail_variables
 
 from .check import Checked, Checker, Values
-from .compile import check_all, resolve_fleet, resolve_host
+from .compile import check_all, resolve_accounts, resolve_fleet, resolve_host
 from .model import BROKEN, FLEET_KEYS, HOST_PREFIX, Fleet, FleetError, Problem, Record, Sources, Surroundings, Vaulted
 from .read import read_document, read_fleet
 from .unreadable import hosts_problems, words_of
@@ -40,6 +40,14 @@ _WAY = {
     "ansible_ssh_port": "ansible_port",
 }
 _Variables = dict[str, dict[str, t.Any]]
+
+
+class Resolved(t.NamedTuple):
+    """What is given to Ansible, by jail host: what is known of it, its jails, and what lets their customers in."""
+
+    hosts: dict[str, Values]
+    jails: dict[str, list[Values]]
+    accounts: dict[str, dict[str, Values]]
 
 
 @dataclass(frozen=True)
@@ -81,10 +89,11 @@ class Project:
         fleet = replace(fleet, jails=_joined(fleet.jails, records), customers=_joined(fleet.customers, customers))
         return check_all(fleet, self.variables, self.sources, problems, self.surroundings)
 
-    def resolve(self) -> tuple[dict[str, Values], dict[str, list[Values]]]:
-        """Return each jail host, and its jails, resolved; raise FleetError with all errors of the fleet."""
+    def resolve(self) -> Resolved:
+        """Return everything with nothing left to look up; raise FleetError with all errors of the fleet."""
         checked = self.check()
-        return {name: resolve_host(host) for name, host in checked.hosts.items()}, resolve_fleet(checked)
+        hosts = {name: resolve_host(host) for name, host in checked.hosts.items()}
+        return Resolved(hosts, resolve_fleet(checked), resolve_accounts(checked))
 
 
 def _joined(found: list[Record] | None, records: t.Sequence[Record]) -> list[Record] | None:

@@ -17,6 +17,7 @@ import json
 import typing as t
 from pathlib import Path
 
+from .limits import AMOUNT_PATTERN, RULE_PATTERN
 from .model import CUSTOMER_KEYS, FLEET_KEYS, HOST_KEYS, JAIL_KEYS, PLAN_KEYS, RELEASE_PATTERN, Key
 from .values import ELEMENTS, PATTERNS
 
@@ -33,6 +34,7 @@ _RECORDS = {
     "jail": ("A jail, jails/NAME.yml", JAIL_KEYS),
 }
 _FORMATS = {"address": "ipv4", "address6": "ipv6"}
+_ANY_ADDRESS = {"type": "string", "anyOf": [{"format": each} for each in _FORMATS.values()]}
 
 
 def schemas() -> dict[str, Schema]:
@@ -93,7 +95,7 @@ def _value(key: Key) -> Schema:
     if key.kind in _STRUCTURES:
         return _STRUCTURES[key.kind](key)
     if key.kind in ELEMENTS:
-        return _list(key, _text(Key(key.name, ELEMENTS[key.kind], key.description)))
+        return _list(key, _value(Key(key.name, ELEMENTS[key.kind], key.description, choices=key.choices)))
     return _text(key)
 
 
@@ -115,6 +117,11 @@ def _releases(key: Key) -> Schema:
     }
 
 
+def _rules(_key: Key) -> Schema:
+    amount = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^(?:{AMOUNT_PATTERN})$"}]}
+    return {"type": "object", "patternProperties": {f"^{RULE_PATTERN}$": amount}, "additionalProperties": False}
+
+
 def _text(key: Key) -> Schema:
     if key.kind in _FORMATS:
         return {"type": "string", "format": _FORMATS[key.kind]}
@@ -128,9 +135,11 @@ def _text(key: Key) -> Schema:
 # What is not a text, or a text of a few; each takes a Key and returns the schema of its value.
 _STRUCTURES: dict[str, t.Callable[[Key], Schema]] = {
     "integer": _integer,
+    "address46": lambda key: _ANY_ADDRESS,
     "boolean": lambda key: {"type": "boolean"},
     "choice": lambda key: {"enum": list(key.choices)},
     "mapping": lambda key: _mapping(key.keys),
     "mappings": lambda key: _list(key, _mapping(key.keys)),
     "releases": _releases,
+    "rules": _rules,
 }

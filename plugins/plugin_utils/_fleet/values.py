@@ -14,6 +14,7 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.jailisp.vps.plugins.module_utils._accounts.model import USER_PATTERN, user_problem
 from ansible_collections.jailisp.vps.plugins.module_utils._units import (
     PERCENT_PATTERN,
     RATE_PATTERN,
@@ -54,6 +55,7 @@ PATTERNS = {
     "rate": RATE_PATTERN,
     "percent": PERCENT_PATTERN,
     "hostname": rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
+    "login": USER_PATTERN,
     "mail": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "path": r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+",
     "relative": r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
@@ -236,6 +238,12 @@ def _read_release(value: t.Any, key: Key) -> str:
     return _matching(value, "release", "is not a release; write one such as 15.1-RELEASE-p1")
 
 
+def _read_login(value: t.Any, key: Key) -> str:
+    if problem := user_problem(value if isinstance(value, str) else ""):
+        raise ValueError(problem)
+    return str(value)
+
+
 # Addresses ------------------------------------------------------------------------------------------------------------
 
 # What no interface of a jail or a host can have, or no neighbour would answer.
@@ -288,6 +296,15 @@ def _read_address6(value: t.Any, key: Key) -> str:
     return str(address)
 
 
+def _read_address46(value: t.Any, key: Key) -> str:
+    if isinstance(value, str) and ":" in value:
+        return _read_address6(value, key)
+    try:
+        return _read_address(value, key)
+    except ValueError as error:
+        raise ValueError(str(error).replace("an IPv4 address;", "an IPv4 or IPv6 address;")) from None
+
+
 def _read_netblock(value: t.Any, key: Key) -> ipaddress.IPv4Network:
     try:
         network = ipaddress.IPv4Network(value if _match(value, "netblock") else "", strict=False)
@@ -327,8 +344,10 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
     "mail": _read_mail,
     "path": _read_path,
     "release": _read_release,
+    "login": _read_login,
     "address": _read_address,
     "address6": _read_address6,
+    "address46": _read_address46,
     "netblock": _read_netblock,
     "netblock6": _read_netblock6,
     "relative": _read_relative,
@@ -339,7 +358,7 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
 }
 
 # Lists of single values: the kind of their elements.
-ELEMENTS = {"sshkeys": "sshkey", "addresses": "address"}
+ELEMENTS = {"sshkeys": "sshkey", "addresses": "address", "addresses46": "address46", "choices": "choice"}
 
 
 def meant(word: t.Any, known: t.Collection[str]) -> str:

@@ -25,9 +25,15 @@ def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
         "path": f"/usr/local/jails/h1/{name}",
         "release": "15.1-RELEASE-p1",
         "restart": False,
+        "storage": "directory",
+        "image": None,
+        "dataset": None,
+        "snapshot_room": 150,
         "publish": [],
         "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
+        "reservation": None,
         "bandwidth": {"up": None, "down": None, "weight": 10},
+        "parameters": {"securelevel": 2, "sysvipc": "new", "allow": ["reserved_ports", "suser"]},
         **changes,
     }
 

@@ -11,7 +11,10 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.filter.drift import FilterModule
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import (
+    accounts,
+    datasets,
     jails_parameters,
+    limits,
     pf_rules,
     pipes,
     worlds,
@@ -21,7 +24,7 @@ from support.lab import Lab, copy
 
 drift = FilterModule().filters()["drift"]
 
-ROOT = "/usr/local/jails/h1"
+ROOT, IMAGES = "/usr/local/jails/h1", "/var/jail-images"
 RELEASE = "15.1-RELEASE-p1"
 VARIABLES = {
     "vps_interface": "vtnet0",
@@ -34,6 +37,8 @@ SETTINGS = {
     "sysctl": {"security.bsd.see_other_uids": "0"},
     "files": [{"path": "/etc/rc.conf.d/pf", "content": 'pf_enable="YES"'}],
 }
+
+CUSTOMERS = {name: {"user": name, "password": None, "keys": [f"ssh-ed25519 AAAA {name}"]} for name in ("alice", "bob")}
 
 Values = dict[str, t.Any]
 # Kind, name, where.
@@ -50,10 +55,14 @@ class Compared(Lab):
         jails, releases = self.jails, {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}}
         return {
             "__host_settings": ("host_settings", SETTINGS),
+            "__host_daemons": ("host_daemons", {"addresses": ["203.0.113.10"]}),
             "__world_result": ("jail_worlds", {"worlds": worlds(jails), "releases": releases}),
+            "__world_accounts": ("jail_accounts", {"roots": "fresh", "accounts": accounts(jails, CUSTOMERS)}),
             "__shaping_result": ("dummynet_pipes", {**pipes(jails), "remove": False}),
             "__network_result": ("pf_anchor", pf_rules(jails, "vtnet0", ["203.0.113.10"], ["192.168.1.0/24"])),
+            "__limits_result": ("rctl_rules", {"jails": limits(jails)}),
             "__jails_result": ("jails", {"jails": jails_parameters(jails, "lo1")}),
+            "__jails_accounts": ("jail_accounts", {"roots": "running", "accounts": accounts(jails, CUSTOMERS)}),
         }
 
     def converge_all(self) -> None:
@@ -68,9 +77,10 @@ class Compared(Lab):
         return {
             **VARIABLES,
             "jails": self.jails,
-            "__drift_found": self.module("jail_host_info", root=ROOT),
+            "__drift_found": self.module("jail_host_info", root=ROOT, images=IMAGES),
             "__storage_result": {"skipped": True, "changed": False},
             "__storage_folder": {"changed": False, "path": ROOT},
+            "__storage_images": {"skipped": True, "changed": False},
             **told,
         }
 
@@ -111,8 +121,14 @@ def record(name: str, number: int, **changes: t.Any) -> Values:
         "path": f"{ROOT}/{name}",
         "release": RELEASE,
         "restart": False,
+        "image": None,
+        "dataset": None,
+        "customer": name,
+        "limits": {"disk": 2**30, "memory": 2**29, "processes": 100, "cpu": 50},
+        "rctl": {},
         "publish": [{"protocol": "tcp", "address": "203.0.113.10", "port": 8000 + number, "to": 22}],
         "bandwidth": {"up": 10_000_000, "down": 20_000_000, "weight": 10},
+        "parameters": {"securelevel": 2, "devfs_ruleset": 4, "sysvipc": "new"},
         **changes,
     }
 
@@ -187,7 +203,21 @@ TAMPERING: dict[str, tuple[str, list[Row]]] = {
         [("queue", "20000", "host only")],
     ),
     "the boot file of the pipes was edited": ("rm /etc/dnctl.conf", [("pipe", "alice", "differs")]),
-    "a limit was set": ("rctl -a jail:alice:maxproc:deny=10", [("rctl", "alice", "host only")]),
+    "a limit was set": ("rctl -a jail:alice:maxproc:deny=10", [("rctl", "alice", "differs")]),
+    "a limit was added": ("rctl -a jail:alice:maxproc:log=10", [("rctl", "alice", "host only")]),
+    "the limits were removed": ("rctl -r jail:alice", [("rctl", "alice", "git only")]),
+    "the boot file of the limits was emptied": (
+        ": > /etc/rctl.conf",
+        [("rctl", "alice at boot", "git only"), ("file", "/etc/rctl.conf", "differs")],
+    ),
+    "the note of what a customer was given is gone": (
+        "rm /var/db/jailisp/accounts/alice",
+        [("account", "alice", "git only"), ("file", "/var/db/jailisp/accounts/alice", "differs")],
+    ),
+    "sshd answers everywhere": (
+        "sed -i '' /ListenAddress/d /etc/ssh/sshd_config; service sshd reload",
+        [("daemon", "sshd", "differs"), ("file", "/etc/ssh/sshd_config", "differs")],
+    ),
     "a value was changed": (
         "sysctl security.bsd.see_other_uids=1",
         [("sysctl", "security.bsd.see_other_uids", "differs")],
@@ -215,6 +245,21 @@ def test_every_rule_that_differs_is_told(h1: Compared) -> None:
     assert ("host only", "pass all flags S/SA keep state") in details
     assert ("git only", "<jails> 192.168.1.0/24") in details
     assert ("git only", "block drop quick on lo inet from <jails> to <jails>") in details
+
+
+def test_every_limit_that_differs_is_told(h1: Compared) -> None:
+    h1.run("rctl", "-a", "jail:alice:maxproc:deny=10", "jail:alice:nthr:log=5")
+    h1.run("rctl", "-r", "jail:bob:nshm")
+    assert [row for row in h1.report()["differences"] if row["kind"] == "rctl"] == [
+        {
+            "host": "h1",
+            "kind": "rctl",
+            "name": "alice",
+            "where": "differs",
+            "detail": "host: maxproc:deny=10, nthr:log=5; git: maxproc:deny=100",
+        },
+        {"host": "h1", "kind": "rctl", "name": "bob", "where": "git only", "detail": "git: nshm:deny=32"},
+    ]
 
 
 def test_jails_of_others_are_told_of_and_no_difference(h1: Compared, world: Path) -> None:
@@ -296,6 +341,34 @@ def test_datasets_are_compared_both_ways(h1: Compared) -> None:
         ("dataset", "tank/jails/alice", "git only"),
         ("dataset", "tank/jails/stray", "host only"),
     ]
+
+
+def test_a_limit_of_a_dataset_that_was_changed_by_hand_is_found(h1: Compared) -> None:
+    h1.run("zpool", "create", "-m", "none", "tank", "/dev/vtbd1")
+    h1.run("zfs", "create", "-o", "mountpoint=/jails", "tank/jails")
+    for name in ("alice", "bob"):
+        h1.run("zfs", "create", f"tank/jails/{name}")
+    limited = {"snapshot_room": 200, "reservation": None}
+    wished: Values = {
+        "datasets": datasets([{**jail, **limited, "dataset": f"tank/jails/{jail['name']}"} for jail in h1.jails])
+    }
+    h1.module("zfs_datasets", **wished)
+    answers = h1.answers()
+
+    def found() -> list[Values]:
+        answers["__storage_result"] = h1.module("zfs_datasets", check=True, **wished)
+        return t.cast(list[Values], drift(["h1"], {"h1": answers})["differences"])
+
+    assert found() == []
+    h1.run("zfs", "set", "quota=3G", "refquota=none", "tank/jails/alice")
+    h1.run("dd", "if=/dev/zero", "of=/jails/bob/data", "bs=1m", "count=3")
+    wished["datasets"][1]["properties"]["refquota"] = "2M"
+    refused, changed = found()
+    row = {"host": "h1", "kind": "dataset", "where": "differs"}
+    detail = f"quota is {3 * 2**30}, not {2 * 2**30}; refquota is 0, not {2**30}"
+    assert changed == {**row, "name": "tank/jails/alice", "detail": detail}
+    assert (refused["kind"], refused["name"], refused["where"]) == ("dataset", "bob", "differs")
+    assert refused["detail"].startswith("refquota of tank/jails/bob stays 1G: 4M are referenced, 2M are wished")
 
 
 def test_steps_that_change_nothing_that_has_a_name_are_told(h1: Compared) -> None:

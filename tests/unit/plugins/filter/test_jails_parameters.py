@@ -21,6 +21,9 @@ def test_jails_parameters_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
             "ip4": ["192.168.1.17"],
             "ip6": ["2001:db8:1::17"],
             "restart": False,
+            "securelevel": 2,
+            "sysvipc": "new",
+            "allow": ["reserved_ports", "suser"],
         },
         {
             "name": "bob",
@@ -31,6 +34,9 @@ def test_jails_parameters_of_two_jails(jails: list[dict[str, t.Any]]) -> None:
             "ip4": ["192.168.1.18"],
             "ip6": [],
             "restart": True,
+            "securelevel": 2,
+            "sysvipc": "new",
+            "allow": ["reserved_ports", "suser"],
         },
     ]
 

@@ -20,11 +20,12 @@ class Fleet:
 
     def __init__(self, **homes: str) -> None:
         """Take the host of each jail's record."""
-        self.records: dict[str, list[dict[str, str]]] = {"h1": [], "h2": [], "h3": []}
+        self.records: dict[str, list[dict[str, t.Any]]] = {"h1": [], "h2": [], "h3": []}
         for name, home in homes.items():
-            self.records[home].append({"name": name, "state": "running"})
+            self.records[home].append({"name": name, "state": "running", "id": 17, "image": None})
         self.answers: dict[str, dict[str, t.Any]] = {
-            host: {"root": f"/jails/{host}", "roots": {}, "datasets": [], "jails": {}} for host in self.records
+            host: {"root": f"/jails/{host}", "roots": {}, "datasets": [], "images": {}, "jails": {}}
+            for host in self.records
         }
         self.archives: dict[str, list[str]] = {host: [] for host in self.records}
 
@@ -52,10 +53,21 @@ def test_a_root_goes_to_the_host_of_its_record() -> None:
         "new": "h2",
         "old_path": "/jails/h1/alice",
         "new_path": "/jails/h2/alice",
+        "old_image": None,
+        "new_image": None,
         "runs": True,
         "arrived": False,
         "archive": "",
     }
+
+
+def test_an_image_is_found_where_it_is_and_made_where_the_record_wants_it() -> None:
+    fleet = Fleet(alice="h2")
+    fleet.answers["h1"]["images"] = {"alice": "/images/alice.img"}
+    fleet.records["h2"][0]["image"] = "/var/jail-images/alice.img"
+    way = fleet.move()
+    assert (way["old"], way["old_image"]) == ("h1", {"file": "/images/alice.img", "unit": 17})
+    assert way["new_image"] == {"file": "/var/jail-images/alice.img", "unit": 17}
 
 
 def test_a_dataset_is_a_root_mounted_or_not() -> None:

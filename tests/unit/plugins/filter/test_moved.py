@@ -26,7 +26,7 @@ def answers(h1: str = "", h2: str = "", h3: str = "") -> dict[str, dict[str, t.A
     """Return what the hosts say: names of roots that are folders."""
     given = {"h1": h1, "h2": h2, "h3": h3}
     return {
-        host: {"root": f"/jails/{host}", "roots": dict.fromkeys(names.split(), "folder"), "datasets": []}
+        host: {"root": f"/jails/{host}", "roots": dict.fromkeys(names.split(), "folder"), "datasets": [], "images": {}}
         for host, names in given.items()
     }
 

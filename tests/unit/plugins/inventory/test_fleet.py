@@ -104,9 +104,31 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
             {"protocol": "tcp", "address": "203.0.113.10", "port": 80, "to": 80},
             {"protocol": "tcp", "address": "203.0.113.10", "port": 443, "to": 443},
         ],
+        "storage": "directory",
+        "image": None,
+        "dataset": None,
+        "snapshot_room": 150,
+        "reservation": None,
         "limits": {"disk": 16 * 2**30, "memory": 2 * 2**30, "processes": 400, "cpu": 100},
+        "rctl": {},
         "bandwidth": {"up": 50_000_000, "down": 50_000_000, "weight": 30},
+        "parameters": {
+            "securelevel": 2,
+            "enforce_statfs": 2,
+            "devfs_ruleset": 4,
+            "children_max": 0,
+            "sysvipc": "new",
+            "allow": ["reserved_ports", "suser"],
+        },
     }
+
+
+def test_fleet_gives_each_host_what_lets_the_customers_of_its_jails_in() -> None:
+    inventory = parse(ROOT / "inventory")
+    accounts = inventory.get_host("h1").vars["vps_accounts"]
+    assert sorted(accounts) == sorted({jail["customer"] for jail in jails(inventory, "h1")})
+    assert (accounts["alice"]["user"], accounts["alice"]["password"]) == ("alice", None)
+    assert accounts["alice"]["keys"][0].endswith("alice@alice.example.net")
 
 
 def test_fleet_tells_of_each_host_what_is_known_with_all_defaults() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils import _shell
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SCRIPT
 from model.host import Host
 from support.lab import Lab, copy, snapshot
 
@@ -19,12 +21,14 @@ ROOTS = "/usr/local/jails/h1"
 RELEASE = "15.1-RELEASE-p1"
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
 KILL_STATES = ("pfctl", "-k", "label", "-k", "jail:a")
+LIMITS = "quota,refquota,reservation,compression,atime"
 # What differs between two runs that end alike.
 PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/")
 OWN_NUMBERS = ("jid", "cpuset.id")
 LOOKS = (
     ("ifconfig",),
     ("mount", "-p"),
+    ("mdconfig", "-lv"),
     ("kldstat", "-q", "-m", "pf"),
     ("sysctl", "security.bsd.see_jail_proc"),
     ("pfctl", "-sn"),
@@ -32,7 +36,9 @@ LOOKS = (
     ("pfctl", "-a", "jailisp", "-sn"),
     ("pfctl", "-a", "jailisp", "-sr"),
     ("dnctl", "pipe", "show"),
+    ("rctl",),
     ("zfs", "list", "-H", "-o", "name,mountpoint,mounted", "-t", "all", "-r", "tank"),
+    ("zfs", "get", "-r", "-Hp", "-t", "filesystem", "-o", "name,property,value,source", LIMITS, "tank"),
 )
 
 
@@ -94,6 +100,15 @@ def with_pipes(lab: Lab, world: Path) -> None:
     lab.module("dummynet_pipes", **pipes(10001, 10002))
 
 
+LIMITED: dict[str, t.Any] = {
+    "jails": [{"name": "alice", "rules": ["maxproc:deny=9"]}, {"name": "bob", "rules": ["nthr:deny=9"]}]
+}
+
+
+def with_limits(lab: Lab, world: Path) -> None:
+    lab.module("rctl_rules", **LIMITED)
+
+
 def with_folder(lab: Lab, world: Path) -> None:
     lab.run("mkdir", "-p", ROOTS)
 
@@ -130,13 +145,35 @@ def with_pool(lab: Lab, world: Path) -> None:
     lab.run("zfs", "create", "-o", f"mountpoint={POOL['release_root']}", "tank/releases")
 
 
+LIMITED_ROOT = {"properties": {"refquota": "1G", "quota": "2G", "reservation": "16M"}}
+LIMITED_DATASETS = [
+    {"name": "tank/jails", "properties": {"mountpoint": ROOTS, "compression": "lz4"}},
+    *[
+        {
+            "name": f"tank/jails/{name}",
+            "jail": name,
+            "create": False,
+            "properties": {"refquota": "4M", "quota": "6M", "reservation": "2M"},
+        }
+        for name in ("alice", "bob", "carol")
+    ],
+]
+
+
+def with_limited_datasets(lab: Lab, world: Path) -> None:
+    with_pool(lab, world)
+    for name in ("alice", "bob"):
+        lab.run("zfs", "create", "-o", "quota=20M", "-o", "reservation=10M", f"tank/jails/{name}")
+
+
 PACKED = "/var/alice.tar.zst"
 
 
 def packed(**more: t.Any) -> dict[str, t.Any]:
     # Zeros stand for the digest, which is known when the archive is made.
     source = {"archive": PACKED, "sha256": "0" * 64}
-    return worlds(worlds=[{"name": "alice", "path": f"{ROOTS}/alice", "root_archive": source}], **more)
+    limited = LIMITED_ROOT if "dataset" in more else {}
+    return worlds(worlds=[{"name": "alice", "path": f"{ROOTS}/alice", "root_archive": source, **limited}], **more)
 
 
 def with_packed(lab: Lab, world: Path) -> None:
@@ -153,6 +190,48 @@ def with_packed_and_pool(lab: Lab, world: Path) -> None:
 
 def with_nothing(lab: Lab, world: Path) -> None:
     pass
+
+
+IMAGES = [
+    {"name": name, "file": f"/var/jail-images/{name}.img", "unit": unit, "size": "8M", "path": f"{ROOTS}/{name}"}
+    for name, unit in (("alice", 17), ("bob", 18))
+]
+BACKING = {"file": IMAGES[0]["file"], "unit": IMAGES[0]["unit"]}
+
+
+def with_images(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    lab.module("jail_images", images=IMAGES)
+
+
+def with_filled_images(lab: Lab, world: Path) -> None:
+    """Have the images of two customers, that of alice mounted."""
+    with_images(lab, world)
+    for image in IMAGES:
+        lab.run("mkdir", f"{image['path']}/mine")
+        lab.files.remove(note(str(image["name"])))
+    script = ("/bin/sh", SCRIPT, "unmount", str(IMAGES[1]["unit"]), str(IMAGES[1]["file"]), str(IMAGES[1]["path"]))
+    lab.run(*script)
+
+
+def accounts(roots: str, **more: t.Any) -> dict[str, t.Any]:
+    given = {"password": "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", "keys": ["ssh-ed25519 AAAA one"]}
+    both = [{"name": name, "path": f"{ROOTS}/{name}", "user": f"u{name}", **given, **more} for name in ("alice", "bob")]
+    return {"roots": roots, "accounts": both, "rc_conf": 'sshd_enable="YES"\n', "at_once": 1}
+
+
+def with_fresh_roots(lab: Lab, world: Path) -> None:
+    for name in ("alice", "bob"):
+        copy(world, lab.path(f"{ROOTS}/{name}"))
+        lab.files.write(note(name), FILLED, 0o600)
+
+
+def with_customers(lab: Lab, world: Path) -> None:
+    """Have two jails that run and were handed to their customers."""
+    lab.module("host_settings", interfaces=["lo1"], devfs_rulesets=[4])
+    with_fresh_roots(lab, world)
+    lab.module("jail_accounts", **accounts("fresh", password=None))
+    lab.module("jails", **jails())
 
 
 @dataclass(frozen=True)
@@ -176,14 +255,38 @@ CASES = {
         },
     ),
     "folders": Case(with_folder, "jail_worlds", worlds()),
-    "clones": Case(with_pool, "jail_worlds", worlds(**POOL)),
+    "clones": Case(
+        with_pool, "jail_worlds", worlds(worlds=[{**world, **LIMITED_ROOT} for world in worlds()["worlds"]], **POOL)
+    ),
     "root of another host": Case(with_packed, "jail_worlds", packed()),
     "dataset of another host": Case(with_packed_and_pool, "jail_worlds", packed(**POOL)),
     "archives": Case(with_retired, "jail_archives", {"archives": ARCHIVED, "at_once": 1}),
     "destroyed folder": Case(with_retired, "jail_worlds", doomed("alice")),
     "destroyed dataset": Case(with_doomed_dataset, "jail_worlds", doomed("alice", "bob", **POOL)),
     "datasets": Case(with_pool, "zfs_datasets", {"datasets": [{"name": "tank/a"}, {"name": "tank/b"}]}),
+    "limited datasets": Case(with_limited_datasets, "zfs_datasets", {"datasets": LIMITED_DATASETS}),
+    "images": Case(with_folder, "jail_images", {"images": IMAGES}),
+    "grown images": Case(with_filled_images, "jail_images", {"images": [{**each, "size": "12M"} for each in IMAGES]}),
+    "filled image": Case(
+        with_images,
+        "jail_worlds",
+        worlds(worlds=[{"name": "alice", "path": f"{ROOTS}/alice", "release": RELEASE, "image": BACKING}]),
+    ),
+    "archived image": Case(with_filled_images, "jail_archives", {"archives": [{**ARCHIVED[0], "image": BACKING}]}),
+    "destroyed image": Case(
+        with_filled_images,
+        "jail_worlds",
+        {**doomed(), "destroy": [{"name": "alice", "without_archive": True, "image": BACKING}]},
+    ),
+    "accounts of fresh roots": Case(with_fresh_roots, "jail_accounts", accounts("fresh")),
+    "accounts of running jails": Case(with_customers, "jail_accounts", accounts("running", keys=["ssh-rsa AAAA two"])),
     "pipes": Case(with_pipes, "dummynet_pipes", pipes(10002, 10003)),
+    "first limits": Case(with_nothing, "rctl_rules", LIMITED),
+    "changed limits": Case(
+        with_limits,
+        "rctl_rules",
+        {"jails": [{"name": "alice", "rules": ["maxproc:deny=5", "nthr:log=3"]}, {"name": "bob", "rules": []}]},
+    ),
     "first rules": Case(with_pf, "pf_anchor", rules(8017)),
     "changed rules": Case(with_rules, "pf_anchor", rules(8018)),
     "first jails": Case(with_roots, "jails", jails()),
@@ -200,6 +303,8 @@ def end(lab: Lab) -> dict[str, t.Any]:
         for name, value in snapshot(lab.host).items()
         if name.startswith("root/") and not name.startswith(PASSING) and "/var/" not in name.partition(ROOTS)[2]
     }
+    # Host keys are other ones each time they are made.
+    files = {name: value[:3] if "/etc/ssh/ssh_host_" in name else value for name, value in files.items()}
     running = lab.module("jail_info")["jails"]
     for jail in running.values():
         del jail["jid"]

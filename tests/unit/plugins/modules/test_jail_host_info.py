@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.module_utils._fresh import note
 from support.lab import Lab, copy
 
 ROOT = "/usr/local/jails/h1"
@@ -27,7 +28,7 @@ def full(lab: Lab, world: Path) -> Lab:
 def test_a_host_that_was_never_used_has_nothing(lab: Lab) -> None:
     found = lab.check("jail_host_info", root=ROOT)
     assert not found.get("failed"), found
-    nothing = ("roots", "datasets", "jails", "tables", "anchors", "pipes", "queues", "rules")
+    nothing = ("roots", "datasets", "images", "jails", "tables", "anchors", "pipes", "queues", "rules")
     assert {key: found[key] for key in nothing if found[key]} == {}
 
 
@@ -47,6 +48,32 @@ def test_datasets_are_those_directly_below_the_parent(lab: Lab) -> None:
     lab.run("zfs", "snapshot", "tank/jails/alice@yesterday")
     assert lab.check("jail_host_info", root=ROOT, dataset="tank/jails")["datasets"] == ["alice"]
     assert lab.check("jail_host_info", root=ROOT, dataset="tank/other")["datasets"] == []
+
+
+def test_images_are_told_as_soon_as_they_are_filled(lab: Lab) -> None:
+    names = ("alice", "bob")
+    records = [
+        {"name": name, "file": f"/images/{name}.img", "unit": unit, "size": "8M", "path": f"{ROOT}/{name}"}
+        for unit, name in enumerate(names, 1)
+    ]
+    lab.run("mkdir", "-p", ROOT)
+    lab.module("jail_images", images=records)
+    for name in names:
+        lab.run("mkdir", f"{ROOT}/{name}/etc")
+    lab.files.remove(note("alice"))
+    found = lab.check("jail_host_info", root=ROOT, images="/images", gather_subset=["roots"])
+    assert found["images"] == {"alice": "/images/alice.img"}
+    assert found["roots"] == {"alice": "folder", "bob": "empty"}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_without_accounts_there_are_no_rules_and_it_says_so(lab: Lab, enabled: bool) -> None:
+    lab.run("rctl", "-a", "jail:alice:maxproc:deny=5")
+    with lab.host.kernel() as kernel:
+        kernel["sysctl"]["kern.racct.enable"] = str(int(enabled))
+    found = lab.check("jail_host_info", root=ROOT, gather_subset=["limits"])
+    assert found["accounts"] is enabled
+    assert found["rules"] == ({"alice": ["jail:alice:maxproc:deny=5"]} if enabled else {})
 
 
 def test_running_jails_are_told_with_who_made_them(full: Lab) -> None:

@@ -106,8 +106,36 @@ def test_fresh_datasets_are_clones_of_one_release(pool: Land) -> None:
     assert pool.is_whole("alice")
     assert pool.is_whole("bob")
     assert [command.split()[:2] for command in commands].count(["tar", "-xpf"]) == 1
-    assert pool.converge("alice", "bob", "carol")["commands"] == [commands[-1].replace("bob", "carol")]
+    assert pool.converge("alice", "bob", "carol")["commands"] == [
+        command.replace("bob", "carol") for command in commands[-2:]
+    ]
     assert pool.is_whole("carol")
+
+
+def limits(pool: Land, name: str) -> list[str]:
+    return pool.lab.run("zfs", "get", "-Hp", "-o", "value", "refquota,quota,reservation", f"tank/jails/{name}").split()
+
+
+def limited(pool: Land, **properties: t.Any) -> dict[str, t.Any]:
+    return {"worlds": [{"name": "alice", "path": f"{ROOTS}/alice", "release": RELEASE, "properties": properties}]}
+
+
+def test_a_fresh_dataset_is_never_without_its_limits(pool: Land) -> None:
+    wished = limited(pool, refquota="1G", quota=3 * 2**29, reservation="16M")
+    result = pool.lab.converge("jail_worlds", **{**pool.parameters(), **wished})
+    assert f"zfs clone -o quota={3 * 2**29} -o refquota={2**30} -o reservation={16 * 2**20}" in result["commands"][-1]
+    assert limits(pool, "alice") == [str(2**30), str(3 * 2**29), str(16 * 2**20)]
+    assert pool.module(**limited(pool, refquota="2G"))["commands"] == []
+
+
+def test_a_fresh_dataset_that_does_not_fit_its_limits_is_told_and_stops_no_other(pool: Land) -> None:
+    wished = limited(pool, refquota="1K")
+    wished["worlds"] += pool.parameters("bob")["worlds"]
+    result = pool.module(**wished)
+    assert list(errors(result)) == ["alice"]
+    assert "out of space; its refquota is less than the release takes" in errors(result)["alice"]
+    assert result["unmade"] == ["alice"]
+    assert pool.names() == ["bob"]
 
 
 @pytest.mark.parametrize("place", ["land", "pool"])

@@ -332,3 +332,32 @@ def test_bad_input_fails_before_anything_changes(prison: Prison, changes: dict[s
     assert result["failed"]
     assert message in result["msg"]
     assert len(prison.lab.runner.ran) == started
+
+
+def test_a_jail_has_its_own_system_v_objects_also_when_it_runs_already(prison: Prison) -> None:
+    prison.converge(jail("alice", sysvipc="inherit"))
+    result = prison.converge(jail("alice"))
+    assert result["before"]["jail alice"] == dict.fromkeys(("sysvmsg", "sysvsem", "sysvshm"), "inherit")
+    assert [line for line in result["commands"] if line.startswith("jail ")] == [
+        "jail -m name=alice sysvmsg=new sysvsem=new sysvshm=new"
+    ]
+    assert prison.lab.run("jls", "-j", "alice", "sysvmsg", "sysvsem", "sysvshm").split() == ["new"] * 3
+
+
+def test_a_jail_whose_devfs_ruleset_is_empty_does_not_start(prison: Prison) -> None:
+    prison.root("alice")
+    result = prison.module(jail("alice", devfs_ruleset=12), jail("bob", state="stopped"))
+    ((name, error),) = [(each["name"], each["error"]) for each in result["errors"]]
+    assert (name, error.partition(",")[0]) == ("alice", "devfs_ruleset: 12 holds no rules")
+    assert "alice" not in prison.running()
+    assert not prison.lab.path(f"{FOLDER}/alice.conf").exists()
+    prison.lab.path("/etc/devfs.rules").write_text("[narrow=12]\nadd hide\n")
+    prison.lab.run("service", "devfs", "restart")
+    prison.converge(jail("alice", devfs_ruleset=12))
+    assert [path.name for path in (prison.root("alice") / "dev").iterdir()] == []
+
+
+def test_rulesets_that_will_be_loaded_are_not_asked_for(prison: Prison) -> None:
+    prison.root("alice")
+    told = prison.lab.check("jails", jails=[jail("alice", devfs_ruleset=12)], loaded_rulesets=[12], **PATIENCE)
+    assert (told["errors"], told["changed"]) == ([], True)

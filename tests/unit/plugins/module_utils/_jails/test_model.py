@@ -42,8 +42,10 @@ def record(name: str = "alice", **changes: t.Any) -> dict[str, t.Any]:
         "enforce_statfs": 2,
         "devfs_ruleset": 4,
         "children_max": 0,
+        "sysvipc": "new",
         "allow": ["suser"],
         "restart": False,
+        "image": None,
         **changes,
     }
 
@@ -57,6 +59,7 @@ def wished(*records: dict[str, t.Any]) -> Wish:
             "exec_timeout": 120,
             "stop_timeout": 10,
             "most_removals": 3,
+            "loaded_rulesets": [],
         }
     )
 
@@ -167,6 +170,9 @@ def test_a_jails_file_begins_with_our_mark_and_reads_as_it_was_wished() -> None:
         "enforce_statfs": ["2"],
         "devfs_ruleset": ["4"],
         "children.max": ["0"],
+        "sysvmsg": ["new"],
+        "sysvsem": ["new"],
+        "sysvshm": ["new"],
         **{f"allow.{name}": ["true" if name == "suser" else "false"] for name in ALLOW},
         "exec.start": [EXEC_START],
         "exec.stop": [EXEC_STOP],

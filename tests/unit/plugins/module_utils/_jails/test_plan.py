@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import Jail, Wish
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.plan import Actual, plan
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER, kernel_parameters, render
@@ -43,6 +44,7 @@ def jail(name: str, **changes: t.Any) -> Jail:
         enforce_statfs=2,
         devfs_ruleset=4,
         children_max=0,
+        sysvipc="new",
         allow=frozenset({"suser"}),
         restart=False,
     )
@@ -348,3 +350,34 @@ def test_the_order_of_the_records_does_not_matter_to_the_end(wish: Wish, actual:
 def _words(command: str) -> str:
     """The names behind one command for several jails come in the order of the records."""
     return " ".join(sorted(command.split()))
+
+
+@pytest.mark.parametrize("now", [{}, {"devfs_ruleset": "4"}, {"path": "/elsewhere", "devfs_ruleset": "12"}])
+def test_a_jail_does_not_get_a_ruleset_that_hides_nothing(now: dict[str, str]) -> None:
+    alice, bob = jail("alice", devfs_ruleset=12), jail("bob")
+    wished = wish(alice, bob)
+    actual = at_rest(wished)
+    actual.running.pop("bob")
+    found = running(alice, **now)
+    actual.running.pop("alice")
+    actual = replace(actual, empty_rulesets=frozenset({12}), running={"alice": found} if now else {})
+    planned = plan(wished, actual, 1)
+    assert [name for name, reason in planned.refused] == ["alice"]
+    assert "devfs_ruleset: 12 holds no rules" in planned.refused[0][1]
+    assert "alice" not in "".join(
+        f"{each} {getattr(each, 'command', Command(())).stdin}" for each in flat(planned.steps)
+    )
+    assert ("bob",) in {getattr(each, "serves", ()) for each in flat(planned.steps)}
+
+
+@pytest.mark.parametrize("changes", [{}, {"state": "stopped"}])
+def test_a_jail_that_takes_no_ruleset_is_not_judged_by_it(changes: dict[str, str]) -> None:
+    wished = wish(jail("alice", devfs_ruleset=12, **changes))
+    assert plan(wished, replace(at_rest(wished), empty_rulesets=frozenset({12})), 1).refused == ()
+
+
+def test_an_allow_parameter_that_the_kernel_does_not_have_is_refused() -> None:
+    wished = wish(jail("alice", allow=frozenset({"suser", "mount.zfs"})), jail("bob"))
+    planned = plan(wished, Actual({}, {}, ALLOW, {}, []), 1)
+    ((name, reason),) = planned.refused
+    assert (name, reason.partition(";")[0]) == ("alice", "allow: this host's kernel has no allow.mount.zfs")

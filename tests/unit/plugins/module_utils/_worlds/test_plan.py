@@ -26,7 +26,15 @@ POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_ro
 
 
 def world(name: str = "alice", release: str | None = RELEASE, **changes: t.Any) -> dict[str, t.Any]:
-    return {"name": name, "path": f"/jails/h1/{name}", "release": release, "root_archive": None, **changes}
+    return {
+        "name": name,
+        "path": f"/jails/h1/{name}",
+        "release": release,
+        "root_archive": None,
+        "image": None,
+        "properties": {},
+        **changes,
+    }
 
 
 def wished(*worlds: dict[str, t.Any], **changes: t.Any) -> Wish:
@@ -39,6 +47,7 @@ def wished(*worlds: dict[str, t.Any], **changes: t.Any) -> Wish:
         "release_root": None,
         "destroy": [],
         "root": None,
+        "images": None,
         "at_once": 4,
     }
     return wish({**nothing, **changes})
@@ -100,6 +109,8 @@ def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
         ([], {"files": [seed(mode="rw")]}, "files: etc/rc.conf: mode: 'rw' is not octal"),
         ([], {"files": [seed(), seed()]}, "files[1].path: etc/rc.conf stands already at files[0]; remove one"),
         ([], {**POOL, "dataset": "a b"}, "dataset: 'a b' is no name of a dataset"),
+        ([world(properties={"quota": 1})], {}, "worlds: alice: properties: only datasets have them; leave them out"),
+        ([world(properties={"quota": "x"})], POOL, "worlds: alice: properties: quota: 'x' is not a size such as"),
         ([], {**POOL, "release_dataset": "a@b"}, "release_dataset: 'a@b' is no name of a dataset"),
         ([], {**POOL, "release_root": None}, "release_dataset, release_root: with dataset, say where"),
         ([], {**POOL, "release_dataset": None}, "release_dataset, release_root: with dataset, say where"),
@@ -153,6 +164,7 @@ def test_a_fresh_root_is_filled_beside_its_place_and_renamed(kind: str) -> None:
         f"tar -xpf /var/base.txz -C {place}",
         f"pw -R {place} usermod root -h -",
         f"write {place}/etc/rc.conf",
+        "write /var/db/jailisp/fresh/alice",
         f"rename {place} to /jails/h1/alice",
     ]
     (branches,) = made.steps
@@ -253,11 +265,15 @@ def test_a_release_is_made_once_and_cloned_for_each() -> None:
         f"pw -R {place} usermod root -h -",
         f"write {place}/etc/rc.conf",
         f"zfs snapshot {snapshot}",
+        "write /var/db/jailisp/fresh/alice",
         f"zfs clone {snapshot} tank/jails/alice",
+        "write /var/db/jailisp/fresh/bob",
         f"zfs clone {snapshot} tank/jails/bob",
     ]
     assert plan(wish, actual(snapshot, alice=root(), bob=root()), 1).commands == [
+        "write /var/db/jailisp/fresh/alice",
         f"zfs clone {snapshot} tank/jails/alice",
+        "write /var/db/jailisp/fresh/bob",
         f"zfs clone {snapshot} tank/jails/bob",
     ]
 
@@ -288,7 +304,9 @@ def test_a_dataset_that_is_not_mounted_is_mounted_and_not_made_again() -> None:
 
 def test_files_of_a_fresh_root_have_their_modes() -> None:
     made = plan(wished(world(), files=[seed(mode="0600")]), actual(alice=root()), 1)
-    assert [step.mode for step in flat(made.steps) if isinstance(step, Write)] == [0o600]
+    assert [step.mode for step in flat(made.steps) if isinstance(step, Write) and step.path.startswith("/jails")] == [
+        0o600
+    ]
 
 
 def test_a_root_is_filled_beside_its_place() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, ParseError
@@ -15,9 +15,12 @@ from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import Data
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.plan import plan
 from support.recordings import printed
 
+GIB = 1 << 30
 
-def wished(*datasets: tuple[str, dict[str, t.Any]]) -> dict[str, Dataset]:
-    return wish({"datasets": [{"name": name, "properties": properties} for name, properties in datasets]})
+
+def wished(*datasets: tuple[str, dict[str, t.Any]], **more: t.Any) -> dict[str, Dataset]:
+    of_all = {"create": True, "jail": None, **more}
+    return wish({"datasets": [{"name": name, "properties": properties, **of_all} for name, properties in datasets]})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,14 @@ def wished(*datasets: tuple[str, dict[str, t.Any]]) -> dict[str, Dataset]:
         ],
         ([("tank", {"a=b": 1})], "datasets: tank: properties: 'a=b' is no name of a property"),
         ([("tank", {"a,b": 1})], "datasets: tank: properties: 'a,b' is no name of a property"),
+        (
+            [("tank", {"quota": "much"})],
+            "datasets: tank: properties: quota: 'much' is not a size such as 512M or 4G; write one, or none",
+        ),
+        (
+            [("tank", {"quota": "4G", "reservation": "5G"})],
+            "datasets: tank: properties: reservation: 5G is more than quota, 4G; give it at most that",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -57,9 +68,21 @@ def test_a_line_that_zfs_is_not_known_to_print_is_an_error() -> None:
         parse_properties("tank quota\n")
 
 
+def test_properties_are_compared_as_zfs_prints_them() -> None:
+    given = {"refquota": "4G", "quota": "none", "atime": False, "exec": True, "compression": "lz4", "recordsize": 4096}
+    assert wished(("tank", given))["tank"].properties == {
+        "atime": "off",
+        "compression": "lz4",
+        "exec": "on",
+        "quota": "0",
+        "recordsize": "4096",
+        "refquota": str(4 * GIB),
+    }
+
+
 def test_what_is_missing_is_made_parents_first_and_what_differs_is_set() -> None:
     wish = wished(("tank/b/c", {}), ("tank/b", {"quota": 4096, "mountpoint": "/b"}), ("tank/a", {"quota": 1}))
-    made = plan(wish, {"tank/a": {"type": "filesystem", "quota": "0"}})
+    made = plan(wish, {"tank/a": {"quota": "0"}})
     assert made.commands == [
         "zfs set quota=1 tank/a",
         "zfs create -p -o mountpoint=/b -o quota=4096 tank/b",
@@ -69,21 +92,118 @@ def test_what_is_missing_is_made_parents_first_and_what_differs_is_set() -> None
     assert made.changes[1].before is None
 
 
-PROPERTIES = st.dictionaries(
-    st.sampled_from(["quota", "mountpoint", "atime"]), st.sampled_from(["0", "1", "/x"]), max_size=3
-)
+def test_what_somebody_else_makes_is_not_made() -> None:
+    wish = wished(("tank/jails/alice", {"quota": GIB}), create=False, jail="alice")
+    assert plan(wish, {}).empty
+    assert plan(wish, {"tank/jails/alice": {"quota": "0"}}).commands == [f"zfs set quota={GIB} tank/jails/alice"]
+
+
+def in_use(**changes: int) -> dict[str, str]:
+    """Return what there is of a dataset with 3G in its files, 5G with its snapshots, and the limits of one of 8G."""
+    sizes = {"referenced": 3 * GIB, "used": 5 * GIB, "available": 5 * GIB, "refquota": 8 * GIB, "quota": 12 * GIB}
+    return {key: str(value) for key, value in {**sizes, "reservation": 0, "refreservation": 0, **changes}.items()}
+
+
+REFUSED = [
+    (
+        {"refquota": 2 * GIB, "quota": 6 * GIB},
+        {},
+        [f"zfs set quota={6 * GIB} tank/jails/alice"],
+        "refquota of tank/jails/alice stays 8G: 3G are referenced, 2G are wished; have files in it deleted, or wish "
+        "for at least 3G",
+    ),
+    (
+        {"refquota": 4 * GIB, "quota": 4 * GIB},
+        {"used": 5 * GIB + 1},
+        [f"zfs set refquota={4 * GIB} tank/jails/alice"],
+        "quota of tank/jails/alice stays 12G: 5121M are used, 4G are wished; destroy snapshots of it, have files in it "
+        "deleted, or wish for at least 5121M",
+    ),
+    (
+        {"quota": 6 * GIB},
+        {"reservation": 7 * GIB},
+        [],
+        "quota of tank/jails/alice stays 12G: reservation is 7G, 6G are wished; lower reservation too",
+    ),
+    (
+        {"reservation": 9 * GIB},
+        {"quota": 8 * GIB},
+        [],
+        "reservation of tank/jails/alice stays none: quota is 8G, 9G are wished; raise quota too",
+    ),
+    (
+        {"reservation": 8 * GIB},
+        {"reservation": GIB},
+        [],
+        "reservation of tank/jails/alice stays 1G: tank/jails has room for 2G, 3G more are wished; make room there",
+    ),
+]
+
+
+@pytest.mark.parametrize(("properties", "changes", "commands", "text"), REFUSED)
+def test_what_zfs_would_refuse_is_refused_beforehand(
+    properties: dict[str, int], changes: dict[str, int], commands: list[str], text: str
+) -> None:
+    wish = wished(("tank/jails/alice", properties), jail="alice")
+    actual = {"tank/jails": in_use(available=2 * GIB), "tank/jails/alice": in_use(**changes)}
+    made = plan(wish, actual)
+    assert made.refused == (("alice", text),)
+    assert made.commands == commands
+
+
+def test_room_is_given_away_once() -> None:
+    wish = wished(*[(f"tank/jails/{name}", {"reservation": 7 * GIB}) for name in ("alice", "bob", "carol")], jail="j")
+    actual = {"tank/jails": in_use(available=3 * GIB)}
+    actual |= {f"tank/jails/{name}": in_use() for name in ("alice", "bob")}
+    made = plan(wish, actual)
+    assert made.commands == [f"zfs set reservation={7 * GIB} tank/jails/alice"]
+    assert [text.partition(";")[0] for _jail, text in made.refused] == [
+        "reservation of tank/jails/bob stays none: tank/jails has room for 1G, 2G more are wished",
+        "reservation of tank/jails/carol stays none: tank/jails has room for 1G, 7G more are wished",
+    ]
+
+
+def test_a_volume_has_no_limits_to_compare_with() -> None:
+    wish = wished(("tank/v", {"refquota": 4}), jail="v")
+    assert plan(wish, {"tank/v": {"refquota": "-", "referenced": "-"}}).commands == ["zfs set refquota=4 tank/v"]
+
+
+SIZES = st.sampled_from(["0", "1", "2", "3"])
+LIMITS = ("quota", "refquota", "reservation")
+PROPERTIES = st.fixed_dictionaries({}, optional={key: SIZES for key in LIMITS} | {"atime": st.booleans()})
+THERE = st.fixed_dictionaries({key: SIZES for key in (*LIMITS, "used", "referenced", "available")})
 NAMES = st.sampled_from(["tank", "tank/a", "tank/a/b", "tank/c"])
 
 
-@given(st.dictionaries(NAMES, PROPERTIES), st.dictionaries(NAMES, PROPERTIES))
+@given(st.dictionaries(NAMES, PROPERTIES), st.dictionaries(NAMES, THERE), st.booleans())
 def test_after_a_plan_nothing_is_left_and_nothing_else_is_touched(
-    wanted: dict[str, dict[str, str]], actual: dict[str, dict[str, str]]
+    wanted: dict[str, dict[str, t.Any]], actual: dict[str, dict[str, str]], create: bool
 ) -> None:
-    wish = wished(*wanted.items())
+    try:
+        wish = wished(*wanted.items(), create=create)
+    except InvalidDesired:
+        assume(False)
     made = plan(wish, actual)
     after = {name: dict(properties) for name, properties in actual.items()}
     for change in made.changes:
-        after.setdefault(change.name.removeprefix("dataset "), {}).update(change.after)
+        name = change.name.removeprefix("dataset ")
+        after.setdefault(name, {"used": "0", "referenced": "0"}).update(change.after)
+    # What was set aside is room no longer; what was refused for the lack of it stays refused.
+    for there in after.values():
+        there["available"] = "0"
     assert plan(wish, after).steps == ()
-    assert all(after[name] == actual[name] for name in actual.keys() - wanted.keys())
+    assert all(after[name] == {**actual[name], "available": "0"} for name in actual.keys() - wanted.keys())
+    assert create or after.keys() == actual.keys()
     assert not any("destroy" in command for command in made.commands)
+    for name, properties in ((change.name.removeprefix("dataset "), change.after) for change in made.changes):
+        assert all(fits(key, after[name]) for key in properties)
+
+
+def fits(key: str, there: dict[str, str]) -> bool:
+    """Whether zfs keeps a dataset with such a limit."""
+    used, referenced, quota, refquota, reservation = (
+        int(there.get(measure, 0)) for measure in ("used", "referenced", "quota", "refquota", "reservation")
+    )
+    if key == "refquota":
+        return not 0 < refquota < referenced
+    return key not in ("quota", "reservation") or not 0 < quota < max(used if key == "quota" else 0, reservation)

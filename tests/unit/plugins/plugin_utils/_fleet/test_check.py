@@ -17,7 +17,7 @@ JAIL_ERRORS = [
     (
         "colour: red",
         "colour: unknown key; remove it (known are host, customer, plan, id, address, address6, hostname, state, "
-        "retired, publish, limits, bandwidth, release, restart)",
+        "retired, publish, limits, bandwidth, release, storage, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
@@ -41,6 +41,7 @@ JAIL_ERRORS = [
         "retired: 2026-13-24T093000Z",
         "retired: 2026-13-24T093000Z is not a moment; write one such as 2026-11-24T093000Z",
     ),
+    ("storage: dataset", "storage: dataset is none of directory, image; choose one"),
     ("address6: 2001:db8:1::17", "address6: h1 has no vps_netblock6; give it one or remove this key"),
     ("address6: ::ffff:192.0.2.1", "address6: ::ffff:192.0.2.1 is an IPv4-mapped address; choose another"),
     ("address6: ff02::1", "address6: ff02::1 is a multicast address; choose another"),
@@ -73,6 +74,36 @@ JAIL_ERRORS = [
     ("limits: {processes: 0}", "limits.processes: 0 is not a whole number from 1 to 99999; choose one"),
     ("limits: {processes: true}", "limits.processes: true is not a whole number from 1 to 99999; choose one"),
     ("limits: {cpu: 50}", "limits.cpu: 50 has no unit; write a share such as 50%"),
+    ("limits: {rctl: 5}", "limits.rctl: 5 is not a mapping; write keys and values"),
+    (
+        "limits: {rctl: {maxproc:deny: 5}}",
+        "limits.rctl.maxproc:deny: is what the key processes says; give that instead",
+    ),
+    (
+        "limits: {rctl: {cputime:deny: 5}}",
+        "limits.rctl.cputime:deny: cputime cannot be denied; log it, or limit pcpu",
+    ),
+    (
+        "limits: {rctl: {nthr:throttle: 5}}",
+        "limits.rctl.nthr:throttle: nthr cannot be throttled, only readbps, readiops, writebps, writeiops can; deny it",
+    ),
+    (
+        "limits: {rctl: {nthr:denny: 5}}",
+        "limits.rctl.nthr:denny: denny is no action; take one of deny, throttle, log, devctl; did you mean nthr:deny?",
+    ),
+    (
+        "limits: {rctl: {readbps:throttle: 0}}",
+        "limits.rctl.readbps:throttle: 0 cannot be throttled to; write at least 1",
+    ),
+    (
+        "limits: {rctl: {nthr:deny: 4K}}",
+        "limits.rctl.nthr:deny: 4K is no amount of nthr, which is not counted in bytes; write a whole number",
+    ),
+    ("limits: {rctl: {nthr:deny: true}}", "limits.rctl.nthr:deny: is no amount; write a whole number or none"),
+    (
+        "limits: {rctl: {pcpu:log: 9223372036855}}",
+        "limits.rctl.pcpu:log: 9223372036855 is more than the kernel can count; take at most 9223372036854",
+    ),
     (
         "bandwidth: {up: 10M, down: 10Mbit/s}",
         "bandwidth.up: 10M is not a rate such as 512Kbit/s or 10Mbit/s; write it so",
@@ -158,6 +189,20 @@ REPLACED_ERRORS = [
 ]
 
 PLAN_ERRORS = [
+    (
+        "jail: {securlevel: 1}",
+        "jail.securlevel: unknown key; did you mean securelevel?",
+    ),
+    (
+        "jail: {securelevel: 4}",
+        "jail.securelevel: 4 is not a whole number from -1 to 3; choose one",
+    ),
+    (
+        "jail: {allow: [suser, raw_socket]}",
+        f"jail.allow[1]: raw_socket is none of {', '.join(model.ALLOW)}; did you mean raw_sockets?",
+    ),
+    ("jail: {allow: suser}", "jail.allow: suser is not a list; write one"),
+    ("jail: {allow: [sysvipc]}", f"jail.allow[0]: sysvipc is none of {', '.join(model.ALLOW)}; choose one"),
     ("bandwidth: {up: 1Mbit/s}", "bandwidth.down: missing; give both up and down, or neither"),
     ("disc: 4G", "disc: unknown key; did you mean disk?"),
 ]
@@ -186,6 +231,19 @@ CUSTOMER_ERRORS = [
 ]
 
 HOST_ERRORS: list[tuple[dict[str, t.Any], str]] = [
+    (
+        {"vps_own_addresses": ["192.168.1.1"]},
+        "vps_own_addresses: 192.168.1.1 is in 192.168.1.0/24, the jails' vps_netblock; choose another",
+    ),
+    (
+        {"vps_netblock6": "2001:db8:1::/64", "vps_own_addresses": ["2001:db8:1::1"]},
+        "vps_own_addresses: 2001:db8:1::1 is in 2001:db8:1::/64, the jails' vps_netblock6; choose another",
+    ),
+    ({"vps_own_addresses": []}, "vps_own_addresses: is empty; give at least one, or remove it"),
+    (
+        {"vps_own_addresses": ["h1.example.net"]},
+        "vps_own_addresses[0]: h1.example.net is not an IPv4 or IPv6 address; write one such as 192.168.1.17",
+    ),
     ({"vps_interface": None}, "vps_interface: has no value; give it one or remove the key"),
     (
         {"vps_interface": "vtnet 0"},
@@ -242,6 +300,10 @@ HOST_ERRORS: list[tuple[dict[str, t.Any], str]] = [
     (
         {"vps_pool": "tank"},
         "vps_pool: has no meaning with directories; remove it, or set vps_storage to dataset",
+    ),
+    (
+        {"vps_storage": "image", "vps_pool": "tank"},
+        "vps_pool: has no meaning with images; remove it, or set vps_storage to dataset",
     ),
     (
         {"vps_root": "/jails/../etc"},
@@ -432,8 +494,74 @@ def test_every_key_has_a_reader_and_a_description() -> None:
             yield key
             yield from every(key.keys)
 
-    kinds = {*values.READERS, *values.ELEMENTS, "mapping", "mappings", "releases"}
+    kinds = {*values.READERS, *values.ELEMENTS, "mapping", "mappings", "releases", "rules"}
     for key in every((*model.JAIL_KEYS, *model.PLAN_KEYS, *model.CUSTOMER_KEYS, *model.HOST_KEYS)):
         assert key.kind in kinds
         assert key.description.endswith(".")
         assert bool(key.pattern) == bool(key.form)
+
+
+RESERVED = "disk: 4G\nreservation: 2G\nmemory: 512M\nprocesses: 100\ncpu: 50%\n"
+
+
+def on_datasets(fleet: t.Any) -> None:
+    fleet.hosts["h1"].update(vps_storage="dataset", vps_pool="tank")
+
+
+def test_only_datasets_hold_a_reservation(fleet: t.Any) -> None:
+    fleet.append("limits:\n  reservation: 2G\n")
+    assert fleet.errors() == [
+        "jails/alice.yml:7: limits.reservation: cannot be held on h1, whose vps_storage is directory (only datasets "
+        "can); remove this key"
+    ]
+    on_datasets(fleet)
+    fleet.compile()
+
+
+@pytest.mark.parametrize("storage", ["directory", "image"])
+def test_a_plan_with_a_reservation_is_sold_on_datasets_only(fleet: t.Any, storage: str) -> None:
+    fleet.hosts["h1"]["vps_storage"] = storage
+    fleet.write("plans/base.yml", RESERVED)
+    assert fleet.errors() == [
+        "jails/alice.yml:3: plan: base has a reservation, which cannot be held on h1, whose vps_storage is "
+        f"{storage}; choose another plan or host"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "jail", "error"),
+    [
+        (
+            RESERVED.replace("2G", "5G"),
+            "",
+            "plans/base.yml:2: reservation: 5G: the reservation must be at most as large as disk; lower the one or "
+            "raise the other",
+        ),
+        (
+            RESERVED,
+            "limits: {disk: 1G}\n",
+            "jails/alice.yml:6: limits.disk: 1G: the reservation must be at most as large as disk; lower the one or "
+            "raise the other",
+        ),
+        (
+            RESERVED,
+            "limits:\n  reservation: 5G\n",
+            "jails/alice.yml:7: limits.reservation: 5G: the reservation must be at most as large as disk; lower the "
+            "one or raise the other",
+        ),
+    ],
+)
+def test_no_more_is_set_aside_than_is_sold(fleet: t.Any, plan: str, jail: str, error: str) -> None:
+    on_datasets(fleet)
+    fleet.write("plans/base.yml", plan)
+    fleet.append(jail)
+    assert fleet.errors() == [error]
+
+
+def test_a_jail_has_no_storage_of_its_own_on_a_host_of_datasets(fleet: t.Any) -> None:
+    fleet.hosts["h1"].update(vps_storage="dataset", vps_pool="tank")
+    fleet.append("storage: image\n")
+    assert fleet.errors() == [
+        "jails/alice.yml:6: storage: has no meaning on h1, whose vps_storage is dataset (a dataset has its limit of "
+        "disk by refquota); remove this key"
+    ]

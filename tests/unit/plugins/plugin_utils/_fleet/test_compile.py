@@ -8,9 +8,19 @@ import time
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.check import check_fleet
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import resolve_fleet
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import resolve_fleet, resolve_host
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import Block, Fleet, Problem, Record, Sources
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.read import read_document
+
+# What the kernel lets a jail do whose plan says nothing of it.
+HARDENED = {
+    "securelevel": 2,
+    "enforce_statfs": 2,
+    "devfs_ruleset": 4,
+    "children_max": 0,
+    "sysvipc": "new",
+    "allow": ["reserved_ports", "suser"],
+}
 
 
 def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
@@ -28,11 +38,18 @@ def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
                 "state": "running",
                 "retired": None,
                 "path": "/usr/local/jails/h1/alice",
+                "storage": "directory",
+                "image": None,
+                "dataset": None,
+                "snapshot_room": 150,
                 "release": "15.1-RELEASE-p1",
                 "restart": False,
                 "publish": [],
                 "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
+                "reservation": None,
+                "rctl": {},
                 "bandwidth": {"up": 10_000_000, "down": 20_000_000, "weight": 10},
+                "parameters": HARDENED,
             }
         ]
     }
@@ -41,8 +58,9 @@ def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
 def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any) -> None:
     release = {"archive": "/var/14.txz", "sha256": "0" * 64}
     fleet.hosts["h1"]["vps_releases"] = {**fleet.hosts["h1"]["vps_releases"], "14.3-RELEASE": release}
-    fleet.hosts["h1"]["vps_root"] = "/tank/jails"
+    fleet.hosts["h1"] |= {"vps_root": "/tank/jails", "vps_images": "/tank/images"}
     fleet.append(
+        "storage: image\n"
         "hostname: www.example.net\nstate: stopped\nrestart: true\nrelease: 14.3-RELEASE\n"
         "limits: {memory: 1G, disk: 8G, processes: 5, cpu: 200%}\n"
         "bandwidth: {up: 512Kbit/s, weight: 30}\n"
@@ -61,6 +79,10 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
         "state": "stopped",
         "retired": None,
         "path": "/tank/jails/alice",
+        "storage": "image",
+        "image": "/tank/images/alice.img",
+        "dataset": None,
+        "snapshot_room": 150,
         "release": "14.3-RELEASE",
         "restart": True,
         "publish": [
@@ -68,7 +90,10 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
             {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353},
         ],
         "limits": {"disk": 8 * 2**30, "memory": 2**30, "processes": 5, "cpu": 200},
+        "reservation": None,
+        "rctl": {},
         "bandwidth": {"up": 512_000, "down": 20_000_000, "weight": 30},
+        "parameters": HARDENED,
     }
 
 
@@ -134,3 +159,49 @@ def test_compile_fleet_takes_time_in_proportion_to_its_errors(fleet: t.Any) -> N
     many, more_errors = _seconds(10000, fleet.hosts["h1"], "unknown")
     assert (errors, more_errors) == (2000, 10000)
     assert many < few * 10
+
+
+def test_a_dataset_has_its_name_and_what_is_set_aside(fleet: t.Any) -> None:
+    fleet.hosts["h1"].update(vps_storage="dataset", vps_pool="tank", vps_snapshot_room="200%")
+    fleet.append("limits: {reservation: 1G}\n")
+    (jail,) = fleet.compile()["h1"]
+    assert (jail["dataset"], jail["snapshot_room"], jail["reservation"]) == ("tank/jails/alice", 200, 2**30)
+
+
+def test_a_jails_storage_is_its_own_or_its_hosts(fleet: t.Any) -> None:
+    fleet.hosts["h1"]["vps_storage"] = "image"
+    (jail,) = fleet.compile()["h1"]
+    assert (jail["storage"], jail["image"]) == ("image", "/var/jail-images/alice.img")
+    fleet.append("storage: directory\n")
+    (jail,) = fleet.compile()["h1"]
+    assert (jail["storage"], jail["image"]) == ("directory", None)
+
+
+def test_a_jails_rules_go_over_its_plans_one_by_one(fleet: t.Any) -> None:
+    fleet.write(
+        "plans/base.yml",
+        "{disk: 4G, memory: 1G, processes: 9, cpu: 50%, rctl: {nthr:deny: 50, nshm:deny: none, vmemoryuse:log: 2g}}",
+    )
+    fleet.append("limits: {rctl: {nthr:deny: none, readbps:throttle: 20M}}\n")
+    (jail,) = fleet.compile()["h1"]
+    assert jail["rctl"] == {
+        "nthr:deny": "none",
+        "nshm:deny": "none",
+        "vmemoryuse:log": 2 * 2**30,
+        "readbps:throttle": 20 * 2**20,
+    }
+
+
+def test_a_plan_relaxes_what_it_names(fleet: t.Any) -> None:
+    fleet.write(
+        "plans/base.yml",
+        "{disk: 4G, memory: 1G, processes: 9, cpu: 50%, jail: {sysvipc: disable, allow: [suser, raw_sockets]}}",
+    )
+    (jail,) = fleet.compile()["h1"]
+    assert jail["parameters"] == {**HARDENED, "sysvipc": "disable", "allow": ["suser", "raw_sockets"]}
+
+
+def test_a_hosts_own_addresses_are_its_public_ones_unless_it_has_others(fleet: t.Any) -> None:
+    assert resolve_host(fleet.project().check().hosts["h1"])["own_addresses"] == ["203.0.113.10", "203.0.113.11"]
+    fleet.hosts["h1"]["vps_own_addresses"] = ["198.51.100.1", "2001:db8:9::1"]
+    assert resolve_host(fleet.project().check().hosts["h1"])["own_addresses"] == ["198.51.100.1", "2001:db8:9::1"]

@@ -49,7 +49,7 @@ def rebuilt(lines: list[Line]) -> dict[str, t.Any]:
 
 
 def _is_list(value: t.Any) -> bool:
-    return isinstance(value, dict) and all(name.startswith("[") for name in value)
+    return isinstance(value, dict) and bool(value) and all(name.startswith("[") for name in value)
 
 
 def test_explain_jail_follows_record_plan_host_and_default(fleet: t.Any) -> None:
@@ -87,6 +87,24 @@ def test_explain_jail_without_cap_and_ports(fleet: t.Any) -> None:
     assert (found["bandwidth.up"], found["publish"]) == (("none", "default"), ("none", "default"))
     fleet.append("publish: []\n")
     assert explained(fleet)["publish"] == ("none", "jails/alice.yml:6")
+
+
+def test_explain_jail_tells_where_each_rule_is_from(fleet: t.Any) -> None:
+    assert explained(fleet)["rctl"] == ("none", "default")
+    fleet.write(
+        "plans/base.yml", "{disk: 4G, memory: 1G, processes: 9, cpu: 50%,\nrctl: {nthr:deny: 5, nshm:deny: none}}"
+    )
+    fleet.append("limits:\n  rctl:\n    nthr:deny: 7\n")
+    found = explained(fleet)
+    assert found["rctl.nthr:deny"] == ("7", "jails/alice.yml:8")
+    assert found["rctl.nshm:deny"] == ("none", "plans/base.yml:2")
+
+
+def test_explain_jail_tells_what_its_plan_relaxes(fleet: t.Any) -> None:
+    fleet.write("plans/base.yml", "{disk: 4G, memory: 1G, processes: 9, cpu: 50%,\njail: {allow: [suser, mlock]}}")
+    found = explained(fleet)
+    assert found["parameters.allow"] == ("suser, mlock", "plans/base.yml:2")
+    assert found["parameters.sysvipc"] == ("new", "default")
 
 
 def test_explain_jail_shows_nothing_that_was_encrypted(fleet: t.Any) -> None:
@@ -136,7 +154,15 @@ _PORT = st.fixed_dictionaries(
     optional={"protocol": st.sampled_from(("tcp", "udp")), "address": st.just("203.0.113.11")},
 )
 _RELEASE = st.just("15.1-RELEASE-p1")
-PLANS = st.fixed_dictionaries(_LIMITS, optional={"bandwidth": _BANDWIDTH, "release": _RELEASE})
+_PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "securelevel": st.integers(-1, 3),
+        "sysvipc": st.sampled_from(("new", "inherit", "disable")),
+        "allow": st.lists(st.sampled_from(("suser", "mount", "mount.tmpfs")), max_size=3),
+    },
+)
+PLANS = st.fixed_dictionaries(_LIMITS, optional={"bandwidth": _BANDWIDTH, "release": _RELEASE, "jail": _PARAMETERS})
 OVERRIDES = st.fixed_dictionaries(
     {},
     optional={

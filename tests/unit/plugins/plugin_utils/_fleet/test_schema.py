@@ -50,6 +50,7 @@ COMPILER_ONLY = {
     "size": ("is too small", "is too large"),
     "rate": ("is too small", "is too large", "is not a rate"),
     "percent": ("is too small", "is too large"),
+    "login": ("FreeBSD has itself",),
     "mail": ("is not a mail address",),
     "path": ("has a name of more than",),
     "moment": ("is not a moment",),
@@ -61,6 +62,7 @@ COMPILER_ONLY = {
     # What is inside a key.
     "sshkeys": ("printable text", "base64", "is cut off", "another type", "another length"),
     "addresses": ("address; choose another",),
+    "addresses46": ("address; choose another",),
 }  # fmt: skip
 
 
@@ -129,6 +131,7 @@ RIGHT: dict[str, t.Callable[[Key], st.SearchStrategy[t.Any]]] = {
     "hostname": lambda key: st.lists(
         st.from_regex(r"[A-Z0-9]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True), min_size=1, max_size=4
     ).map(".".join),
+    "login": lambda key: st.from_regex(r"[a-z_][a-z0-9_-]{8,20}", fullmatch=True),
     "mail": lambda key: st.builds("{}@{}.{}".format, _WORDS, _WORDS, _WORDS),
     "path": lambda key: st.lists(_WORDS, min_size=1, max_size=5).map(lambda names: "/" + "/".join(names)),
     "relative": lambda key: st.lists(_WORDS, min_size=1).map("/".join),
@@ -155,9 +158,16 @@ RIGHT: dict[str, t.Callable[[Key], st.SearchStrategy[t.Any]]] = {
         st.builds(_ssh_key, st.binary(min_size=32, max_size=32), _WORDS), unique=True, max_size=3
     ),
     "addresses": lambda key: st.lists(RIGHT["address"](key), unique=True, min_size=1, max_size=3),
+    "addresses46": lambda key: st.lists(RIGHT["address"](key) | RIGHT["address6"](key), unique=True, max_size=3),
+    "choices": lambda key: st.lists(st.sampled_from(key.choices), max_size=3),
     "crypt": lambda key: st.from_regex(r"\$6\$(rounds=5000\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{86}", fullmatch=True),
     "mapping": lambda key: records(key.keys),
     "mappings": lambda key: st.lists(records(key.keys), max_size=3),
+    "rules": lambda key: st.dictionaries(
+        st.sampled_from(["openfiles:deny", "nthr:log", "cputime:devctl", "vmemoryuse:deny", "readbps:throttle"]),
+        st.one_of(st.integers(1, 2**43), st.just("none"), st.integers(1, 2**43).map(str)),
+        max_size=3,
+    ),
     "releases": lambda key: st.dictionaries(RIGHT["release"](key), records(key.keys), max_size=2),
 }  # fmt: skip
 
@@ -237,24 +247,37 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "jails": "jails", "host_group": "jail_hosts",
     },
     "plan": {
-        "disk": "4G", "memory": "512M", "processes": 100, "cpu": "50%", "release": RELEASE, "ports": 2,
+        "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%", "release": RELEASE,
+        "ports": 2,
         "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20},
+        "rctl": {"openfiles:deny": 5, "nthr:deny": "none"},
+        "jail": {
+            "securelevel": 2, "enforce_statfs": 1, "devfs_ruleset": 5, "children_max": 0, "sysvipc": "inherit",
+            "allow": ["suser", "mount"],
+        },
     },
     "customer": {
-        "name": "Alice Archer", "contact": "alice@example.net", "keys": [_ssh_key(bytes(32), "alice@example.net")],
+        "name": "Alice Archer", "contact": "alice@example.net", "user": "archer",
+        "keys": [_ssh_key(bytes(32), "alice@example.net")],
         "password": "$6$salt$" + 86 * "x",
     },
     "jail": {
         "host": "h1", "customer": "alice", "plan": "base", "id": 17, "address": "192.168.1.17",
         "address6": "2001:db8::17", "hostname": "www.example.net", "state": "absent", "retired": "2026-11-24T093000Z",
         "publish": [{"port": 8017, "to": 22, "protocol": "tcp", "address": "203.0.113.10"}],
-        "limits": {"disk": "4G", "memory": "512M", "processes": 100, "cpu": "50%"},
-        "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20}, "release": RELEASE, "restart": True,
+        "limits": {
+            "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%",
+            "rctl": {"vmemoryuse:deny": "4G"},
+        },
+        "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20}, "release": RELEASE, "storage": "image",
+        "restart": True,
     },
     "host": {
-        "vps_interface": "vtnet0", "vps_addresses": ["203.0.113.10"], "vps_netblock": "192.168.1.0/24",
-        "vps_netblock6": "2001:db8::/64", "vps_memory": "32G", "vps_disk": "1T", "vps_storage": "dataset",
-        "vps_pool": "tank", "vps_root": "/usr/local/jails/h1", "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
+        "vps_interface": "vtnet0", "vps_addresses": ["203.0.113.10"],
+        "vps_own_addresses": ["203.0.113.9", "2001:db8::9"], "vps_resolvers": ["192.0.2.53"],
+        "vps_netblock": "192.168.1.0/24", "vps_netblock6": "2001:db8::/64", "vps_memory": "32G", "vps_disk": "1T",
+        "vps_storage": "dataset", "vps_pool": "tank", "vps_snapshot_room": "150%", "vps_images": "/var/jail-images",
+        "vps_root": "/usr/local/jails/h1", "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
         "vps_overcommit": {"memory": "100%", "disk": "150%", "bandwidth": "300%"}, "vps_ports": "8000-8999",
         "vps_orders": True, "vps_archives": "/var/jail-archives", "vps_archive_days": 90, "vps_release": RELEASE,
         "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}}, "vps_jail_interface": "lo1",
@@ -262,7 +285,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
 }  # fmt: skip
 
 KEYS = [(table, place, key.kind) for table, keys in TABLES.items() for place, key in places(keys)]
-STRUCTURES = ("mapping", "mappings", "releases")
+STRUCTURES = ("mapping", "mappings", "releases", "rules")
 every_key = pytest.mark.parametrize(("table", "place", "kind"), KEYS, ids=str)
 every_table = pytest.mark.parametrize("table", TABLES)
 

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""site.yml on a model host in the process of the test: the roles' own tasks, with the parameters that they give.
+
+Only what the roles consist of is understood: calls of the collection's modules, ``when``, ``vars`` and ``register``.
+What only speaks (debug, assert, fail) is left out. So thousands of convergences take minutes, not days.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import Resolved
+    from support.lab import Lab, Result
+
+PROJECT = Path(__file__).resolve().parents[2]
+COLLECTION = "jailisp.vps."
+# What stands beside the action in a task.
+SILENT = frozenset({"ansible.builtin.debug", "ansible.builtin.assert", "ansible.builtin.fail"})
+LEFT_OUT = frozenset({"ansible.builtin.import_tasks"})
+
+Values = dict[str, t.Any]
+
+
+class Run(t.NamedTuple):
+    """What a task of a role did: its module, and the module's result."""
+
+    module: str
+    result: Result
+
+
+class Site:
+    """The tasks of site.yml. Needs Ansible's plugin loaders, see :mod:`support.loader`."""
+
+    def __init__(self) -> None:
+        """Read the playbook."""
+        self.loader = DataLoader()
+        (play,) = self._read(PROJECT / "playbooks" / "site.yml")
+        self.variables: Values = play["vars"]
+        self.tasks: list[Values] = play["tasks"]
+
+    def converge(self, lab: Lab, name: str, resolved: Resolved, *, check: bool = False) -> list[Run]:
+        """Run all roles on a host of a fleet, in check mode if ``check``; return what each module said.
+
+        A module that fails does not stop the others, as in a play where every trouble is that of a jail.
+        """
+        of_host = {
+            "vps_host": resolved.hosts[name],
+            "vps_accounts": resolved.accounts[name],
+            "jails": resolved.jails[name],
+        }
+        known: Values = {**self.variables, "inventory_hostname": name, **of_host}
+        known |= {"ansible_play_hosts_all": [name], "hostvars": {name: known}, "ansible_check_mode": check}
+        runs: list[Run] = []
+        for task in self.tasks:
+            if "ansible.builtin.import_role" in task:
+                self._role(lab, task, known, runs, check=check)
+            elif not (SILENT | LEFT_OUT) & task.keys():
+                raise NotImplementedError(f"site.yml: {task['name']}")
+        return runs
+
+    def _read(self, path: Path) -> t.Any:
+        return self.loader.load_from_file(str(path), trusted_as_template=True) if path.exists() else None
+
+    def _role(self, lab: Lab, task: Values, known: Values, runs: list[Run], *, check: bool) -> None:
+        """Run the tasks of a role, with its variables as import_role gives them."""
+        called = task["ansible.builtin.import_role"]
+        role = PROJECT / "roles" / called["name"].removeprefix(COLLECTION)
+        variables = {
+            **(self._read(role / "defaults" / "main.yml") or {}),
+            **known,
+            **(self._read(role / "vars" / "main.yml") or {}),
+            **task.get("vars", {}),
+            "role_path": str(role),
+            "ansible_search_path": [str(role)],
+        }
+        if not self._wanted(task, variables):
+            return
+        for each in self._read(role / "tasks" / f"{called.get('tasks_from', 'main')}.yml"):
+            self._task(lab, each, known, variables, runs, check=check)
+
+    def _task(self, lab: Lab, task: Values, known: Values, variables: Values, runs: list[Run], *, check: bool) -> None:
+        """Run a task of a role; keep what it registers for those that follow."""
+        if SILENT & task.keys():
+            return
+        (module,) = [key for key in task if key.startswith((COLLECTION, "ansible.builtin."))]
+        here = {**variables, **task.get("vars", {})}
+        if not self._wanted(task, here):
+            result: Result = {"changed": False, "skipped": True}
+        else:
+            parameters = Templar(loader=self.loader, variables=here).template(task[module])
+            result = self._call(lab, module, _plain(parameters), check=check)
+            runs.append(Run(module.removeprefix(COLLECTION), result))
+        if "register" in task:
+            known[task["register"]] = variables[task["register"]] = result
+
+    def _wanted(self, task: Values, variables: Values) -> bool:
+        conditions = task.get("when", [])
+        templar = Templar(loader=self.loader, variables=variables)
+        return all(
+            templar.evaluate_conditional(condition)
+            for condition in (conditions if isinstance(conditions, list) else [conditions])
+        )
+
+    def _call(self, lab: Lab, module: str, parameters: Values, *, check: bool) -> Result:
+        if module == "ansible.builtin.file":
+            return _make_folder(lab, parameters, check=check)
+        return lab.module(module.removeprefix(COLLECTION), check=check, **parameters)
+
+
+def _make_folder(lab: Lab, parameters: Values, *, check: bool) -> Result:
+    """Do what the one module of Ansible's own that a role calls does there: make a folder with its mode."""
+    path, mode = lab.path(parameters["path"]), int(parameters["mode"], 8)
+    differs = not path.is_dir() or path.stat().st_mode & 0o7777 != mode
+    if differs and not check:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(mode)
+    return {"changed": differs, "commands": [], "path": parameters["path"]}
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Return a templated value without what Ansible notes about its origin."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, str) else value
