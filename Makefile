@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule test-demo acceptance bench mutations clean
+	build transcripts molecule secrets test-rounds test-demo acceptance bench mutations rounds clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -57,6 +57,12 @@ transcripts: venv ## replay recordings of a real host on the model; DIR=folder
 molecule: venv ## the whole collection on model hosts
 	@$(GATES) $@
 
+secrets: venv ## look for passwords wherever they must not be, while runs set and change them, and fail
+	@$(GATES) $@
+
+test-rounds: venv ## some rounds of what `make rounds` does
+	@$(GATES) $@
+
 test-demo: venv ## the demonstration in a folder of its own, which ends with an error where it is not as it says
 	@$(GATES) $@
 
@@ -73,6 +79,9 @@ bench: venv ## measure times, processes and memory
 	@$(GATES) $@
 
 mutations: venv ## break the inventory, one thing at a time: the compiler must refuse it, or it must be harmless
+	@$(GATES) $@
+
+rounds: venv ## change the records of 50 jails at random, 200 times: each run foretold, right, and followed by none
 	@$(GATES) $@
 
 clean: ## remove whatever make has made, the demonstration apart

@@ -14,7 +14,8 @@ pool=molecule
 
 # Whatever changes in these folders and files while the scenario runs is put back.
 folders="/boot/loader.conf.d /etc/jail.conf.d /etc/pf.anchors /etc/rc.conf.d /etc/zfs"
-files="/etc/dnctl.conf /etc/jail.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/sysctl.conf.local"
+files="/etc/dnctl.conf /etc/jail.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/rctl.conf /etc/ssh/sshd_config
+	/etc/sysctl.conf.local"
 
 list() (
 	set +e
@@ -26,6 +27,8 @@ list() (
 	sysctl security.bsd kern.racct.enable
 	jls name path
 	mount -p
+	mdconfig -l
+	rctl
 	ifconfig -l
 	ifconfig | sed -n 's/^[[:space:]]*inet/inet/p'
 	kldstat -q -m pf && { pfctl -s info | sed -n 's/^\(Status: [A-Z][a-z]*\).*/\1/p'; pfctl -sn; pfctl -sr; pfctl -vsA; }
@@ -52,7 +55,7 @@ prepare() {
 	list > "$kept/prepared"
 }
 
-# Somebody else's pf rules, table and anchor, pipe, jail, and line in rc.conf.d.
+# Somebody else's pf rules, table and anchor, pipe, limit, jail, and line in rc.conf.d.
 theirs() {
 	cat > /etc/pf.theirs.conf <<-'END'
 		block drop in quick proto tcp from any to any port 6999
@@ -66,6 +69,7 @@ theirs() {
 		load anchor "theirs" from "/etc/pf.theirs.conf"
 	END
 	echo 'pipe 5 config bw 3Mbit/s' > /etc/dnctl.conf
+	echo 'user:daemon:maxproc:log=999' > /etc/rctl.conf
 	cat > /etc/jail.conf <<-'END'
 		theirs {
 			path = "/";
@@ -112,11 +116,21 @@ clean() {
 		theirs:*|*:/usr/local/jails/*) jail -R "$name" ;;
 		esac
 	done
-	mount -p | while read -r _ point type _; do
-		case "$point:$type" in
-		/usr/local/jails/*:devfs) umount "$point" ;;
+	# Devices lie in images, so they go first.
+	for type in devfs ufs; do
+		mount -p | while read -r _ point kind _; do
+			case "$point:$kind" in
+			/usr/local/jails/*:$type) umount "$point" ;;
+			esac
+		done
+	done
+	mdconfig -lv | while read -r disk _ _ file _; do
+		case "$file" in
+		/var/jail-images/*) mdconfig -d -u "${disk#md}" ;;
 		esac
 	done
+	rm -rf /var/jail-images /usr/local/libexec/jailisp-image
+	grep -qx /usr/local/libexec "$kept/found" || rmdir /usr/local/libexec
 	if [ -n "$1" ] && kldstat -q -m zfs && zpool list $pool > /dev/null 2>&1; then
 		zpool destroy -f $pool
 		zpool labelclear -f "/dev/$1"

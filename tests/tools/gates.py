@@ -67,12 +67,14 @@ GATES = (
     Gate("build", "build", (PYTHON, "tests/tools/build.py")),
     Gate("transcripts", "transcripts", (PYTHON, "tests/transcripts/replay.py", RECORDINGS)),
     Gate("molecule", "molecule", ("molecule", "test", "-s", "default")),
+    Gate("secrets", "secrets", (PYTHON, "tests/secrets/run.py")),
+    Gate("rounds", "test-rounds", (PYTHON, "tests/rounds/run.py", "8")),
     Gate("demo", "test-demo", (PYTHON, "tests/demo.py", "--folder", ".build/demo")),
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
 )
 
-# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Two take minutes:
-# mutations, and the tests of the gate units once more, as Ansible runs them.
+# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Three take long:
+# mutations, 200 rounds, and the tests of the gate units once more, as Ansible runs them.
 ON_DEMAND = (
     Gate(
         "ansible-test-units",
@@ -82,6 +84,7 @@ ON_DEMAND = (
     Gate("acceptance", "acceptance", ("molecule", "test", "-s", "freebsd")),
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
+    Gate("all-rounds", "rounds", (PYTHON, "tests/rounds/run.py")),
 )
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import pytest
+from records import Site
 from testinfra.host import Host
 
 
@@ -21,6 +22,12 @@ def test_users_see_only_what_is_their_own(host: Host) -> None:
 
 def test_resource_accounting_is_set_for_the_next_boot(host: Host) -> None:
     assert 'kern.racct.enable="1"' in host.check_output("cat /boot/loader.conf.d/jailisp.conf").splitlines()
+
+
+def test_daemons_of_the_host_answer_at_none_of_the_jails_addresses(host: Host, site: Site) -> None:
+    rows = [line.split() for line in host.check_output("sockstat -46lq -j 0").splitlines()]
+    assert {row[5] for row in rows if row[1] == "sshd"} == {f"{site.address}:22"}
+    assert [row for row in rows if row[1] == "syslogd"] == []
 
 
 def test_devices_of_jails_are_restricted(host: Host) -> None:

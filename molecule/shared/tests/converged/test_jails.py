@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-from records import Site
+from records import Site, read
 from testinfra.host import Host
 
 
@@ -9,9 +9,9 @@ def test_those_jails_run_that_must_and_no_others(host: Host, site: Site) -> None
 
 
 def test_running_jails_have_the_parameters_of_their_records(host: Host, site: Site) -> None:
-    parameters = "name path host.hostname ip4.addr securelevel devfs_ruleset allow.raw_sockets"
+    parameters = "name path host.hostname ip4.addr securelevel devfs_ruleset sysvshm allow.raw_sockets"
     shown = host.check_output(f"jls {parameters}").splitlines()
-    wanted = [f"{jail.name} {jail.root} {jail.hostname} {jail.address} 2 4 false" for jail in site.running]
+    wanted = [f"{jail.name} {jail.root} {jail.hostname} {jail.address} 2 4 new false" for jail in site.running]
     assert sorted(line for line in shown if line.partition(" ")[0].endswith(site.name)) == wanted
 
 
@@ -33,11 +33,44 @@ def test_every_jail_has_a_world_with_a_locked_root(host: Host, site: Site) -> No
         assert 'sshd_enable="YES"' in host.check_output(f"cat {jail.root}/etc/rc.conf").splitlines()
 
 
+def test_every_customer_gets_in_by_his_keys(host: Host, site: Site) -> None:
+    customer = read("customers", "alice")
+    for jail in site.jails:
+        row = host.check_output(f"grep ^{customer['user']}: {jail.root}/etc/master.passwd").split(":")
+        assert (row[1], row[2], row[8]) == ("*", "1001", f"/home/{customer['user']}")
+        assert f"wheel:*:0:root,{customer['user']}" in host.check_output(f"cat {jail.root}/etc/group").splitlines()
+        for home, owner in (("root", "0"), (f"home/{customer['user']}", "1001")):
+            folder = f"{jail.root}/{home}/.ssh"
+            assert host.check_output(f"cat {folder}/authorized_keys").splitlines() == customer["keys"]
+            shown = host.check_output(f"stat -f '%Sp %u' {folder} {folder}/authorized_keys").splitlines()
+            assert shown == [f"drwx------ {owner}", f"-rw------- {owner}"]
+
+
+def test_no_two_jails_have_the_same_host_key(host: Host, site: Site) -> None:
+    keys = [host.check_output(f"cat {jail.root}/etc/ssh/ssh_host_ed25519_key.pub").split()[1] for jail in site.jails]
+    assert len(set(keys)) == len(site.jails)
+
+
+def test_the_root_of_a_running_jail_with_an_image_is_its_own_file_system(host: Host, site: Site) -> None:
+    mounts = [line.split()[:3] for line in host.check_output("mount -p").splitlines()]
+    disks = [line.split() for line in host.check_output("mdconfig -lv").splitlines()]
+    for jail in site.jails:
+        number, file = jail.record["id"], f"/var/jail-images/{jail.name}.img"
+        has_image = jail.record.get("storage") == "image"
+        assert ([f"/dev/md{number}", jail.root, "ufs"] in mounts) == (has_image and jail.runs), mounts
+        assert (file in [disk[3] for disk in disks]) == (has_image and jail.runs), disks
+        if has_image:
+            assert host.check_output(f"stat -f '%z %Sp %Su' {file}") == f"{1 << 30} -rw------- root"
+
+
 def test_roots_are_datasets_where_the_host_has_a_pool(host: Host, site: Site) -> None:
     mounts = host.check_output("mount -p")
     for jail in site.jails:
         is_dataset = [f"molecule/jails/{jail.name}", jail.root] in [line.split()[:2] for line in mounts.splitlines()]
         assert is_dataset == (site.variables["vps_storage"] == "dataset"), mounts
+        if is_dataset:
+            limits = host.check_output(f"zfs get -Hp -o value refquota,quota molecule/jails/{jail.name}").split()
+            assert limits == [str(4 << 30), str(6 << 30)]
 
 
 def test_nobody_but_root_reaches_the_roots(host: Host, site: Site) -> None:

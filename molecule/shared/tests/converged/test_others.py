@@ -36,6 +36,10 @@ def test_their_pipe_stays_now_and_at_boot(host: Host) -> None:
     assert "pipe 5 config bw 3Mbit/s" in host.check_output("cat /etc/dnctl.conf").splitlines()
 
 
+def test_their_limit_stays(host: Host) -> None:
+    assert "user:daemon:maxproc:log=999" in host.check_output("cat /etc/rctl.conf").splitlines()
+
+
 def test_their_jail_runs(host: Host) -> None:
     assert host.check_output("jls -j theirs path host.hostname") == "/ theirs.example.net"
 
