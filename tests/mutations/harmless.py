@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import (
+    datasets,
+    images,
     jails_parameters,
+    limits,
     pf_rules,
     pipes,
     worlds,
@@ -27,6 +30,7 @@ from support.lab import Lab
 
 Values = dict[str, t.Any]
 Wish = tuple[tuple[str, Values], ...]
+DEVFS_RULES = "[greatest=65535]\nadd include $devfsrules_jail\n"
 # What a second run must say.
 AT_REST = {"changed": False, "commands": []}
 
@@ -49,18 +53,20 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
         "release_dataset": f"{host.get('vps_pool')}/releases",
         "release_root": f"{above}/releases",
     }
-    datasets = [
+    parents = [
         {"name": pool["dataset"], "properties": {"mountpoint": root}},
         {"name": pool["release_dataset"], "properties": {"mountpoint": pool["release_root"]}},
     ]
     netblocks = [str(host[key]) for key in ("vps_netblock", "vps_netblock6") if key in host]
     return (
         ("host_settings", {"kernel_modules": ["pf", "dummynet"], "interfaces": [interface], "devfs_rulesets": [4]}),
-        *([("zfs_datasets", {"datasets": datasets})] if dataset else []),
+        *([("zfs_datasets", {"datasets": parents + datasets(jails)})] if dataset else []),
+        ("jail_images", {"images": images(jails)}),
         ("jail_worlds", {"worlds": worlds(jails), "releases": host["vps_releases"], **(pool if dataset else {})}),
         ("dummynet_pipes", {**shaping, "remove": False}),
         ("pf_anchor", pf_rules(jails, host["vps_interface"], host["vps_addresses"], netblocks)),
         ("dummynet_pipes", shaping),
+        ("rctl_rules", {"jails": limits(jails)}),
         ("jails", {"jails": jails_parameters(jails, interface=interface)}),
     )
 
@@ -115,7 +121,10 @@ class Rack:
         machine.boot(made)
         for release, path in ARCHIVES.items():
             shutil.copy(self.archives / release, made.path(path))
-        commands = [["mkdir", "-p", host["vps_root"]]]
+        # A host has what its plans name: devfs rulesets, and the kernel's modules that bring parameters of jail(8).
+        made.path("/etc/devfs.rules").write_text(DEVFS_RULES)
+        commands = [["mkdir", "-p", host["vps_root"]], ["service", "devfs", "restart"]]
+        commands += [["kldload", "-n", module] for module in ("linprocfs", "linsysfs", "zfs")]
         if disks:
             commands.append(["zpool", "create", "-m", "none", host["vps_pool"], "/dev/vtbd1"])
         for command in commands:

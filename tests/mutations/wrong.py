@@ -356,7 +356,9 @@ def _address46(key: Key) -> t.Iterator[Wrong]:
     yield Wrong("a fraction", "192.168")
     yield Wrong("a large number", "3232235793")
     yield from _listed((what, text) for what, text in _V4 if what != "an IPv6 address")
-    yield from (each for each in _address6(key) if each.what not in ("an IPv4 address", "outside every netblock"))
+    for each in _address6(key):
+        if each.what not in ("an IPv4 address", "outside every netblock"):
+            yield replace(each, what=f"IPv6: {each.what}")
 
 
 def _netblock(_key: Key) -> t.Iterator[Wrong]:
