@@ -39,6 +39,7 @@ FORMS = {
     "login": "login name, none that FreeBSD has itself",
     "release": "release: `15.1-RELEASE-p1`",
     "releases": "mapping of releases, each with:",
+    "named": "mapping of names, each with:",
     "rules": "mapping of rules: `openfiles:deny: 4096`",
     "boolean": "`true` or `false`",
     "mapping": "mapping of:",

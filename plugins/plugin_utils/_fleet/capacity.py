@@ -92,6 +92,35 @@ def _limits(host: Values) -> dict[str, int]:
     return limits
 
 
+@dataclass(frozen=True)
+class Share:
+    """What is `sold` of the disk of a neighbourhood, and how much may be (its `limit`, overcommit included)."""
+
+    sold: int
+    limit: int
+
+    @property
+    def left(self) -> int:
+        """Return what may still be sold; less than nothing where too much was."""
+        return self.limit - self.sold
+
+
+def neighbourhood_usage(checked: Checked) -> dict[str, dict[str, Share]]:
+    """Return by host what its neighbourhoods' jails were sold of them; those whose size an error hides are missing."""
+    sold: dict[tuple[t.Any, t.Any], int] = {}
+    for jail in checked.jails.values():
+        place = jail.get("host"), jail.get("neighbourhood")
+        sold[place] = sold.get(place, 0) + amounts(jail, checked.plans.get(jail.get("plan", ""), {}))["disk"]
+    return {
+        host: {
+            name: Share(sold.get((host, name), 0), place["disk"] * share // 100)
+            for name, place in values.get("vps_neighbourhoods", {}).items()
+            if "disk" in place and (share := _share(values, "disk")) is not None
+        }
+        for host, values in checked.hosts.items()
+    }
+
+
 def check_capacity(checked: Checked, sources: Sources, problems: list[Problem]) -> None:
     """Note each host of which more is sold than may be."""
     for name, room in usage(checked).items():
@@ -99,6 +128,15 @@ def check_capacity(checked: Checked, sources: Sources, problems: list[Problem]) 
             if room.sold[resource] > limit:
                 text = _sold_out(checked.hosts[name], resource, room.sold[resource])
                 problems.append(Problem(f"{sources.hosts}: {name}", 0, _KEYS[resource], text))
+    for host, shares in neighbourhood_usage(checked).items():
+        for name, share in shares.items():
+            if share.left < 0:
+                size = checked.hosts[host]["vps_neighbourhoods"][name]["disk"]
+                text = (
+                    f"{format_size(share.sold)} sold is more than {_share(checked.hosts[host], 'disk')}% of "
+                    f"{format_size(size)}; move a jail, or raise vps_overcommit.disk"
+                )
+                problems.append(Problem(f"{sources.hosts}: {host}", 0, f"vps_neighbourhoods.{name}.disk", text))
 
 
 def _sold_out(host: Values, resource: str, sold: int) -> str:

@@ -13,12 +13,13 @@ Nothing here stops at the first error: what is wrong is noted, and what remains 
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
 
-from .capacity import check_capacity
+from .capacity import check_capacity, neighbourhood_usage
 from .claims import check_unique, publish_block
 from .credentials import key_material
 from .limits import RULES, read_rule
@@ -39,7 +40,8 @@ from .model import (
     Vaulted,
 )
 from .names import check_names
-from .values import ELEMENTS, READERS, RELEASE, VAULTED, meant, read_value, said_of, shown
+from .neighbourhoods import check_neighbourhood, check_places
+from .values import ELEMENTS, ENTRIES, READERS, VAULTED, meant, read_value, said_of, shown
 from .ways import check_ways
 
 Values = dict[str, t.Any]
@@ -122,12 +124,12 @@ class Checker:
 
     def collection(self, raw: t.Any, line: int, path: str, key: Key) -> t.Any:
         """Return a converted list or mapping; raises ValueError if it is neither, or not the one that is wanted."""
-        if key.kind in ("mapping", "releases", "rules"):
+        if key.kind in ("mapping", "rules", *ENTRIES):
             if not isinstance(raw, Block):
                 raise ValueError(f"{shown(raw)} is not a mapping; write keys and values")
             if key.kind == "mapping":
                 return self.block(raw, key.keys, f"{path}.")
-            return self.releases(raw, path, key) if key.kind == "releases" else self.rules(raw, path)
+            return self.entries(raw, path, key) if key.kind in ENTRIES else self.rules(raw, path)
         if not isinstance(raw, list):
             raise ValueError(f"{shown(raw)} is not a list; write one")
         if key.required and not raw:
@@ -153,20 +155,16 @@ class Checker:
                 self.problem(raw.line_of(rule), f"{path}.{shown(rule)}", f"{error}{question and f'; {question}'}")
         return converted
 
-    def releases(self, raw: Block, path: str, key: Key) -> Values:
-        """Return a mapping of releases to mappings."""
+    def entries(self, raw: Block, path: str, key: Key) -> Values:
+        """Return a mapping of releases, or of names, to mappings."""
         converted: Values = {}
         element = Key(key.name, "mapping", key.description, keys=key.keys)
-        for release, item in raw.values.items():
-            place = f"{path}.{release}"
-            if RELEASE.match(release):
-                self.value(converted, release, (item, raw.line_of(release), place), element)
+        pattern, complaint = ENTRIES[key.kind]
+        for name, item in raw.values.items():
+            if re.fullmatch(pattern, name):
+                self.value(converted, name, (item, raw.line_of(name), f"{path}.{name}"), element)
             else:
-                self.problem(
-                    raw.line_of(release),
-                    f"{path}.{shown(release)}",
-                    "is not a release; write one such as 15.1-RELEASE-p1",
-                )
+                self.problem(raw.line_of(name), f"{path}.{shown(name)}", complaint)
         return converted
 
 
@@ -183,6 +181,8 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
     known = {key: as_block(value) for key, value in variables.items() if key.startswith(HOST_PREFIX)}
     host = checker.block(Block(known), HOST_KEYS)
     _check_networks(checker, host)
+    for key, text in check_places(host):
+        checker.problem(0, key, text)
     if known.get("vps_own_addresses") == []:
         checker.problem(0, "vps_own_addresses", "is empty; give at least one, or remove it")
     if host.get("vps_storage") == "dataset" and "vps_pool" not in known:
@@ -249,6 +249,7 @@ class _References:
         self.plans = {record.name: record for record in fleet.plans or ()}
         self.checked = checked
         self.problems = problems
+        self.shares = neighbourhood_usage(checked)
         self.tables = {"host": _Unknowns(checked.hosts, f"add it to {sources.host_group} in {sources.hosts}")}
         # Of a folder that could not be read, nothing can be said to be missing.
         if fleet.customers is not None:
@@ -272,6 +273,7 @@ class _References:
         self.address6(record, jail, host)
         self.retired(record, jail)
         self.storage(record, jail, host)
+        self.neighbourhood(record, jail, host)
         self.reservation(record, jail, plan, host)
         self.published(record, jail, host)
         self.release(record, jail, plan, host)
@@ -323,6 +325,16 @@ class _References:
                 "refquota); remove this key"
             )
             self.problem(record, "storage", text)
+
+    def neighbourhood(self, record: Record, jail: Values, host: Values) -> None:
+        """Note a jail in no neighbourhood of its host, and one that should be in none."""
+        name = jail.get("host", "")
+        written = ((record.block.values, jail, "neighbourhood"), (self.hosts.get(name, {}), host, "vps_neighbourhoods"))
+        # What has an error is missing too, and that error is enough.
+        if any(key in given and key not in found for given, found, key in written):
+            return
+        if text := check_neighbourhood(jail, host, self.shares.get(name, {}), record.block):
+            self.problem(record, "neighbourhood", text)
 
     def reservation(self, record: Record, jail: Values, plan: Values, host: Values) -> None:
         """Note disk space that shall be set aside where nothing can hold it, or that the jail has less of."""

@@ -37,6 +37,13 @@ def says(value: t.Any, word: str) -> bool:
     return bool(getattr(value, "value", value) == word)
 
 
+def folder_of(jail: Values, host: Values) -> t.Any:
+    """Return the folder that holds a jail's root: its neighbourhood's, or that of the host's roots."""
+    places = host.get("vps_neighbourhoods", {})
+    chosen = (place["path"] for name, place in places.items() if says(jail.get("neighbourhood"), name))
+    return next(chosen, host["vps_root"])
+
+
 def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Values:
     """Return a jail as the roles take it: the record over its plan over its host, nothing left to look up.
 
@@ -59,7 +66,8 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "hostname": jail["hostname"],
         "state": jail["state"],
         "retired": jail.get("retired"),
-        "path": host["vps_root"] + "/" + name,
+        "neighbourhood": jail.get("neighbourhood"),
+        "path": folder_of(jail, host) + "/" + name,
         "storage": storage,
         "image": host["vps_images"] + "/" + name + SUFFIX if says(storage, "image") else None,
         "dataset": host["vps_pool"] + "/jails/" + name if says(storage, "dataset") else None,
@@ -80,16 +88,20 @@ def resolve_host(host: Values) -> Values:
 
     Sizes are bytes, rates bit/s, shares percent, networks text. `dataset`, `release_dataset` and `release_root` say
     where the datasets of roots and releases are, None without a pool; `netblocks` are the networks of both families;
-    `own_addresses` are where the host's own daemons answer.
+    `own_addresses` are where the host's own daemons answer. `folders` are those that hold roots: `root`, where datasets
+    and images are mounted, comes first, then those of the neighbourhoods.
     """
     values = {name.removeprefix(HOST_PREFIX): value for name, value in host.items()}
     values |= {"pool": host.get("vps_pool"), "netblock": str(host["vps_netblock"]), "ports": list(host["vps_ports"])}
     values["netblock6"] = str(host["vps_netblock6"]) if "vps_netblock6" in host else None
+    neighbourhoods = host.get("vps_neighbourhoods", {})
     pool, folder = values["pool"], host["vps_root"].rpartition("/")[0]
     return {
         **values,
         "own_addresses": host.get("vps_own_addresses", host["vps_addresses"]),
         "netblocks": [network for network in (values["netblock"], values["netblock6"]) if network],
+        "neighbourhoods": neighbourhoods,
+        "folders": [host["vps_root"], *(place["path"] for place in neighbourhoods.values())],
         "dataset": f"{pool}/jails" if pool else None,
         "release_dataset": f"{pool}/releases" if pool else None,
         "release_root": f"{folder}/releases" if pool else None,

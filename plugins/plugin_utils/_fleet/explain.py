@@ -21,7 +21,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_r
 from .check import Checked, Values, as_block
 from .compile import resolve_jail
 from .model import HOST_KEYS, JAIL_KEYS, PLAN_KEYS, Block, Fleet, Key, Record, Vaulted
-from .values import ELEMENTS, VAULTED
+from .values import ELEMENTS, ENTRIES, VAULTED
 
 DEFAULT = "default"
 
@@ -117,10 +117,8 @@ class _Source:
         """Return a value, or what it consists of, with its origin; `written` is None for a default."""
         if key.kind == "mapping":
             return self.mapping(value, key.keys, written or Block({}), origin)
-        if key.kind == "rules":
-            return {name: self.rule(part, name, written, origin) for name, part in value.items()}
-        if key.kind == "releases":
-            return {name: self.mapping(part, key.keys, written.values[name], origin) for name, part in value.items()}
+        if key.kind in ("rules", *ENTRIES):
+            return {name: self.entry(part, name, key, written, origin) for name, part in value.items()}
         if key.kind == "mappings":
             parts = zip(value, written or (), strict=True)
             return [self.mapping(part, key.keys, entry, origin) for part, entry in parts]
@@ -128,6 +126,12 @@ class _Source:
             return [Sourced(part, str(part), origin) for part in value]
         text = VAULTED if isinstance(written, Vaulted) else _WRITTEN.get(key.kind, str)(value)
         return Sourced(value, text, origin)
+
+    def entry(self, value: t.Any, name: str, key: Key, written: Block, above: str) -> t.Any:
+        """Return what a mapping whose keys are free has at a name, with its origin."""
+        if key.kind == "rules":
+            return self.rule(value, name, written, above)
+        return self.mapping(value, key.keys, written.values[name], above)
 
     def rule(self, value: t.Any, name: str, written: Block, above: str) -> Sourced:
         """Return the amount of a rule of rctl(8) with its origin."""

@@ -51,9 +51,9 @@ class Key:
     """One key of a record.
 
     `kind` names the reader in values.py; `pattern` and `form` are for texts. `keys` are the keys of a mapping,
-    of each element of a list (kind `mappings`), or of each value of a mapping by release (kind `releases`). In a
-    `default`, written as in a record, `{name}` stands for the record's name; None: there is none, or it depends on
-    other records (compile.py).
+    of each element of a list (kind `mappings`), or of each value of a mapping whose keys are releases (kind `releases`)
+    or names (kind `named`). In a `default`, written as in a record, `{name}` stands for the record's name; None: there
+    is none, or it depends on other records (compile.py).
     """
 
     name: str
@@ -177,6 +177,12 @@ PUBLISH_KEYS = (
 
 JAIL_KEYS = (
     Key("host", "name", "The jail host that it runs on.", required=True),
+    Key(
+        "neighbourhood",
+        "name",
+        "Which of vps_neighbourhoods of its host holds its root; `order.yml` chooses it. Required where the host has "
+        "any, unless the root is an image.",
+    ),
     Key("customer", "name", "Who pays: a record in customers.", required=True),
     Key("plan", "name", "What was sold: a record in plans.", required=True),
     Key(
@@ -282,6 +288,21 @@ HOST_KEYS = (
     ),
     Key("vps_root", "path", "Folder of the roots.", default="/usr/local/jails/{name}", maximum=PATH_LENGTH),
     Key(
+        "vps_neighbourhoods",
+        "named",
+        "Partitions that hold the roots in place of vps_root, by name; only with directories.",
+        keys=(
+            Key(
+                "path",
+                "path",
+                "Folder where its file system is mounted: the roots are in there.",
+                required=True,
+                maximum=PATH_LENGTH,
+            ),
+            Key("disk", "size", "Disk space that it has for jails.", required=True, maximum=SIZE_MAX),
+        ),
+    ),
+    Key(
         "vps_link",
         "mapping",
         "Real rates of the host's line.",
@@ -299,7 +320,7 @@ HOST_KEYS = (
             Key(name, "percent", text, default=DEFAULT_OVERCOMMIT, maximum=100000)
             for name, text in (
                 ("memory", "Share of vps_memory."),
-                ("disk", "Share of vps_disk."),
+                ("disk", "Share of vps_disk, and of the disk of a neighbourhood."),
                 ("bandwidth", "Share of vps_link, up and down."),
             )
         ),

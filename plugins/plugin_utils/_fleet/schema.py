@@ -18,8 +18,8 @@ import typing as t
 from pathlib import Path
 
 from .limits import AMOUNT_PATTERN, RULE_PATTERN
-from .model import CUSTOMER_KEYS, FLEET_KEYS, HOST_KEYS, JAIL_KEYS, PLAN_KEYS, RELEASE_PATTERN, Key
-from .values import ELEMENTS, PATTERNS
+from .model import CUSTOMER_KEYS, FLEET_KEYS, HOST_KEYS, JAIL_KEYS, PLAN_KEYS, Key
+from .values import ELEMENTS, ENTRIES, PATTERNS
 
 Schema = dict[str, t.Any]
 
@@ -109,10 +109,11 @@ def _list(key: Key, items: Schema) -> Schema:
     return {**schema, "minItems": 1} if key.required else schema
 
 
-def _releases(key: Key) -> Schema:
+def _entries(key: Key) -> Schema:
+    pattern, _complaint = ENTRIES[key.kind]
     return {
         "type": "object",
-        "patternProperties": {f"^{RELEASE_PATTERN}$": _mapping(key.keys)},
+        "patternProperties": {f"^{pattern}$": _mapping(key.keys)},
         "additionalProperties": False,
     }
 
@@ -140,6 +141,6 @@ _STRUCTURES: dict[str, t.Callable[[Key], Schema]] = {
     "choice": lambda key: {"enum": list(key.choices)},
     "mapping": lambda key: _mapping(key.keys),
     "mappings": lambda key: _list(key, _mapping(key.keys)),
-    "releases": _releases,
+    **dict.fromkeys(ENTRIES, _entries),
     "rules": _rules,
 }

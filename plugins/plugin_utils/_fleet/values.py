@@ -28,7 +28,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import (
 )
 
 from .credentials import CRYPT_PATTERN, SSH_KEY_PATTERN, read_crypt, read_ssh_key
-from .model import RELEASE_PATTERN, Block, Key, Vaulted, printable
+from .model import NAME_PATTERN, RELEASE_PATTERN, Block, Key, Vaulted, printable
 
 # So much of a value is shown in an error; the line says where the rest is.
 _SHOWN = 60
@@ -69,7 +69,6 @@ PATTERNS = {
 }
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in PATTERNS.items()}
 
-RELEASE = re.compile(RELEASE_PATTERN + r"\Z")
 _PORT_MAX = 65535
 
 
@@ -355,6 +354,12 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
     "ports": _read_ports,
     "sshkey": lambda value, key: read_ssh_key(value),
     "crypt": lambda value, key: read_crypt(value),
+}
+
+# Mappings whose keys are free: what a key looks like, and what is said of one that is none.
+ENTRIES = {
+    "releases": (RELEASE_PATTERN, "is not a release; write one such as 15.1-RELEASE-p1"),
+    "named": (NAME_PATTERN, "is not a name; take a letter, then at most 30 of small letters, digits, - and _"),
 }
 
 # Lists of single values: the kind of their elements.

@@ -16,8 +16,8 @@ JAIL_ERRORS = [
     ("pubish: []", "pubish: unknown key; did you mean publish?"),
     (
         "colour: red",
-        "colour: unknown key; remove it (known are host, customer, plan, id, address, address6, hostname, state, "
-        "retired, publish, limits, bandwidth, release, storage, restart)",
+        "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, hostname, "
+        "state, retired, publish, limits, bandwidth, release, storage, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
@@ -494,7 +494,7 @@ def test_every_key_has_a_reader_and_a_description() -> None:
             yield key
             yield from every(key.keys)
 
-    kinds = {*values.READERS, *values.ELEMENTS, "mapping", "mappings", "releases", "rules"}
+    kinds = {*values.READERS, *values.ELEMENTS, *values.ENTRIES, "mapping", "mappings", "rules"}
     for key in every((*model.JAIL_KEYS, *model.PLAN_KEYS, *model.CUSTOMER_KEYS, *model.HOST_KEYS)):
         assert key.kind in kinds
         assert key.description.endswith(".")

@@ -37,7 +37,7 @@ TABLES = {
     "jail": model.JAIL_KEYS,
     "host": model.HOST_KEYS,
 }
-# Where a key stands in a record: names of keys, 0 for the first of a list, a release in a mapping of them.
+# Where a key stands in a record: names of keys, 0 for the first of a list, a release or a name in a mapping of them.
 Place = tuple[str | int, ...]
 RELEASE = "15.1-RELEASE-p1"
 
@@ -169,6 +169,9 @@ RIGHT: dict[str, t.Callable[[Key], st.SearchStrategy[t.Any]]] = {
         max_size=3,
     ),
     "releases": lambda key: st.dictionaries(RIGHT["release"](key), records(key.keys), max_size=2),
+    "named": lambda key: st.dictionaries(
+        st.from_regex(model.NAME_PATTERN, fullmatch=True), records(key.keys), max_size=2
+    ),
 }  # fmt: skip
 
 
@@ -182,7 +185,7 @@ def records(keys: t.Sequence[Key]) -> st.SearchStrategy[dict[str, t.Any]]:
 
 def places(keys: t.Sequence[Key], above: Place = ()) -> t.Iterator[tuple[Place, Key]]:
     """Yield every key of a table, and of the mappings in it, with its place."""
-    step: dict[str, Place] = {"mappings": (0,), "releases": (RELEASE,)}
+    step: dict[str, Place] = {"mappings": (0,), "releases": (RELEASE,), "named": ("n1",)}
     for key in keys:
         place = (*above, key.name)
         yield place, key
@@ -262,7 +265,8 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "password": "$6$salt$" + 86 * "x",
     },
     "jail": {
-        "host": "h1", "customer": "alice", "plan": "base", "id": 17, "address": "192.168.1.17",
+        "host": "h1", "neighbourhood": "n1", "customer": "alice", "plan": "base", "id": 17,
+        "address": "192.168.1.17",
         "address6": "2001:db8::17", "hostname": "www.example.net", "state": "absent", "retired": "2026-11-24T093000Z",
         "publish": [{"port": 8017, "to": 22, "protocol": "tcp", "address": "203.0.113.10"}],
         "limits": {
@@ -278,6 +282,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "vps_netblock": "192.168.1.0/24", "vps_netblock6": "2001:db8::/64", "vps_memory": "32G", "vps_disk": "1T",
         "vps_storage": "dataset", "vps_pool": "tank", "vps_snapshot_room": "150%", "vps_images": "/var/jail-images",
         "vps_root": "/usr/local/jails/h1", "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
+        "vps_neighbourhoods": {"n1": {"path": "/jails/n1", "disk": "80G"}},
         "vps_overcommit": {"memory": "100%", "disk": "150%", "bandwidth": "300%"}, "vps_ports": "8000-8999",
         "vps_orders": True, "vps_archives": "/var/jail-archives", "vps_archive_days": 90, "vps_release": RELEASE,
         "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}}, "vps_jail_interface": "lo1",
@@ -285,7 +290,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
 }  # fmt: skip
 
 KEYS = [(table, place, key.kind) for table, keys in TABLES.items() for place, key in places(keys)]
-STRUCTURES = ("mapping", "mappings", "releases", "rules")
+STRUCTURES = ("mapping", "mappings", "releases", "named", "rules")
 every_key = pytest.mark.parametrize(("table", "place", "kind"), KEYS, ids=str)
 every_table = pytest.mark.parametrize("table", TABLES)
 
