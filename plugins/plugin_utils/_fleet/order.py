@@ -191,6 +191,7 @@ def _compose(project: Project, checked: Checked, values: Values) -> Values:
     given = [{"port": port, "to": port if port > offer.port else SSH, "protocol": "tcp"} for port in ports]
     return {
         "host": offer.host,
+        **({"neighbourhood": offer.neighbourhood} if offer.neighbourhood else {}),
         "customer": values["customer"],
         "plan": values["plan"],
         "id": number,

@@ -5,7 +5,7 @@
 # Note that this plugin_util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Where a new jail goes: the host with the greatest room, and the lowest id, address and ports that are free."""
+"""Where a new jail goes: the host and neighbourhood with the greatest room, and the lowest free id, address, ports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_rate, format_size
 
-from .capacity import RESOURCES, Room, amounts, usage
+from .capacity import RESOURCES, Room, amounts, neighbourhood_usage, usage
 from .model import ID_MAX
 
 if t.TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Wanted:
 class Offer:
     """What a host offers to a jail: the first of its ports, its address, and the room that would remain (percent).
 
+    `neighbourhood` is the one that its root goes to, None on a host that has none.
     `lacks` says in words what the host does not have; then nothing else counts.
     """
 
@@ -51,6 +52,7 @@ class Offer:
     room: int
     address: str
     port: int
+    neighbourhood: str | None = None
     lacks: list[str] = field(default_factory=list)
 
 
@@ -84,6 +86,7 @@ class Market:
         self.checked = checked
         self.ways = ways
         self.rooms = usage(checked)
+        self.shares = neighbourhood_usage(checked)
         self.addresses = self._addresses()
         self.ports = self._ports()
 
@@ -127,7 +130,17 @@ class Market:
         if port is None:
             first, last = host["vps_ports"]
             lacks.append(f"{wanted.plan['ports']} free ports in a row from {first} to {last}")
-        return Offer(name, _remaining(room, needs), address or "", port or 0, lacks)
+        neighbourhood, left = self._neighbourhood(name, wanted.name)
+        if neighbourhood and left < needs["disk"]:
+            least = f"{format_size(needs['disk'])} needed, at most {format_size(max(left, 0))} left in {neighbourhood}"
+            lacks.append(f"disk in one neighbourhood ({least})")
+        return Offer(name, _remaining(room, needs), address or "", port or 0, neighbourhood, lacks)
+
+    def _neighbourhood(self, host: str, jail: str) -> tuple[str | None, int]:
+        """Return the neighbourhood of a host with the greatest room, and how much that is; of equal ones any."""
+        left = {name: share.left for name, share in self.shares[host].items()}
+        best = min(left, key=lambda name: (-left[name], _chance(jail, name)), default=None)
+        return best, left[best] if best else 0
 
     def _first_port(self, host: Values, wanted: Wanted) -> int | None:
         """Return the first of the ports that a plan gives, on the first address of the host."""
@@ -166,5 +179,5 @@ def _remaining(room: Room, needs: t.Mapping[str, int]) -> int:
     return min(left[resource] * 100 // limit if limit else 0 for resource, limit in room.limit.items())
 
 
-def _chance(jail: str, host: str) -> str:
-    return hashlib.sha256(f"{jail} {host}".encode()).hexdigest()
+def _chance(jail: str, place: str) -> str:
+    return hashlib.sha256(f"{jail} {place}".encode()).hexdigest()

@@ -141,6 +141,19 @@ def test_an_order_writes_one_record_as_a_person_would(inventory: Inventory) -> N
     assert (result["jail"]["host"], result["jail"]["id"], result["jail"]["release"]) == ("h2", 2, RELEASE)
 
 
+def test_the_record_names_the_neighbourhood_with_most_room(inventory: Inventory) -> None:
+    places = {name: {"path": f"/jails/{name}", "disk": disk} for name, disk in (("n1", "8G"), ("n2", "6G"))}
+    inventory.host("h2", vps_neighbourhoods=places)
+    chosen = [inventory.order(jail=name, host="h2")["jail"]["neighbourhood"] for name in ("shop", "mail")]
+    assert chosen == ["n1", "n2"]
+    assert "host: h2\nneighbourhood: n1\n" in inventory.files()["jails/shop.yml"].decode()
+    assert inventory.order(jail="shop", host="h2")["changed"] is False
+    inventory.order(jail="news", host="h2")
+    assert inventory.refused(jail="games", host="h2") == [
+        "order: host: h2 cannot take it: it lacks disk in one neighbourhood (4G needed, at most 2G left in n2)"
+    ]
+
+
 def test_a_new_customer_gets_a_record_first(inventory: Inventory) -> None:
     result = inventory.order(**FRANK)
     assert result["files"] == ["customers/frank.yml", "jails/shop.yml"]

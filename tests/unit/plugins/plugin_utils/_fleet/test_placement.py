@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet import placement
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.capacity import neighbourhood_usage
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.check import Checked
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import ID_MAX
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.placement import Market, Wanted
@@ -198,3 +199,48 @@ def test_a_host_without_addresses_or_ports_of_the_order_says_so() -> None:
         "address 203.0.113.9",
         "a free address in 192.168.1.0/29",
     ]
+
+
+# Neighbourhoods -------------------------------------------------------------------------------------------------------
+
+
+def parted(**disks: int) -> dict[str, t.Any]:
+    """Return a host with neighbourhoods of so many GB."""
+    return host(1, vps_neighbourhoods={name: {"path": f"/{name}", "disk": disk * G} for name, disk in disks.items()})
+
+
+def test_the_neighbourhood_with_the_greatest_room_is_taken() -> None:
+    there = [jail(1, neighbourhood="n1"), jail(2, neighbourhood="n2"), jail(3, neighbourhood="n2", state="absent")]
+    best = place(checked(there, h1=parted(n1=12, n2=15)))
+    assert best is not None
+    assert (best.host, best.neighbourhood) == ("h1", "n1")
+
+
+def test_equal_neighbourhoods_get_about_as_many() -> None:
+    fleet = checked([], h1=parted(n1=40, n2=40))
+    found = [place(fleet, f"jail{number}") for number in range(200)]
+    assert 60 < sum(offer is not None and offer.neighbourhood == "n1" for offer in found) < 140
+
+
+def test_room_in_several_neighbourhoods_together_is_none() -> None:
+    assert lacks(checked([], h1=parted(n1=3, n2=2))) == ["disk in one neighbourhood (4G needed, at most 3G left in n1)"]
+
+
+def test_a_host_whose_neighbourhoods_are_full_gets_no_jail() -> None:
+    best = place(checked([], h1=parted(n1=3), h2=host(2, vps_memory=3 * G)))
+    assert best is not None
+    assert (best.host, best.neighbourhood) == ("h2", None)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 12))
+def test_orders_fill_neighbourhoods_and_never_more(disks: list[int], count: int) -> None:
+    sizes = {f"n{number}": disk for number, disk in enumerate(disks)}
+    jails: list[dict[str, t.Any]] = []
+    for number in range(count):
+        fleet = checked(jails, h1=parted(**sizes))
+        offer = Market(fleet, {}).offer("h1", Wanted(f"new{number}", PLAN, []))
+        room = max(share.left for share in neighbourhood_usage(fleet)["h1"].values())
+        assert any(lack.startswith("disk in one") for lack in offer.lacks) == (room < PLAN["disk"])
+        if not offer.lacks:
+            jails.append(jail(number + 1, neighbourhood=offer.neighbourhood))
+    assert all(share.left >= 0 for share in neighbourhood_usage(checked(jails, h1=parted(**sizes)))["h1"].values())
