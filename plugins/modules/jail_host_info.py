@@ -14,9 +14,11 @@ description:
     a host, those of jails that have no record among them. C(drift.yml) compares them with the records.
   - Names are escaped where they hold anything that a terminal would not show as itself.
 options:
-  root:
-    description: The folder of the jails' roots.
-    type: path
+  folders:
+    description:
+      - The folders of the jails' roots. Datasets and images are mounted in the first.
+    type: list
+    elements: path
     required: true
   dataset:
     description: The dataset whose children are the jails' datasets. None are looked for if not given.
@@ -50,28 +52,29 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: See what is on a host
   jailisp.vps.jail_host_info:
-    root: /usr/local/jails/h2
+    folders: [/usr/local/jails/h2]
     dataset: tank/jails
   register: found
 
 - name: See only which roots there are
   jailisp.vps.jail_host_info:
-    root: /usr/local/jails/h1
+    folders: [/usr/local/jails/h1, /jails/n1, /jails/n2]
     gather_subset: [roots]
 """
 
 RETURN = r"""
-root:
-  description: The folder of the roots.
+folders:
+  description: The folders of the roots.
   returned: always
-  type: str
+  type: list
+  elements: str
 roots:
   description:
-    - Everything in that folder by its name, as V(folder), V(empty) (a folder with nothing in it) or V(other).
+    - Everything in these folders by its path, as V(folder), V(empty) (a folder with nothing in it) or V(other).
     - What file systems make for themselves is left out. What is half filled counts as empty.
   returned: with roots in O(gather_subset)
   type: dict
-  sample: {"alice": "folder"}
+  sample: {"/usr/local/jails/h1/alice": "folder"}
 datasets:
   description: The names of the datasets directly below O(dataset), without it.
   returned: with roots in O(gather_subset)
@@ -133,7 +136,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Par
 
 SUBSETS = ["roots", "jails", "pf", "pipes", "limits"]
 ARGUMENT_SPEC = {
-    "root": {"type": "path", "required": True},
+    "folders": {"type": "list", "elements": "path", "required": True},
     "dataset": {"type": "str"},
     "images": {"type": "path"},
     "anchor": {"type": "str", "default": "jailisp"},

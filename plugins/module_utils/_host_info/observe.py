@@ -34,21 +34,22 @@ Found = dict[str, t.Any]
 
 def observe(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     """Return what the wanted subsets found; the keys are those of the module's result."""
-    found: Found = {"root": parameters["root"]}
+    found: Found = {"folders": parameters["folders"]}
     for subset in parameters["gather_subset"]:
         found |= _SUBSETS[subset](host, parameters)
     return found
 
 
 def _roots(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
-    root, files = parameters["root"], host.files
-    names = [name for name in files.names(root) if name not in OF_FILE_SYSTEM]
+    files = host.files
+    entries = [(folder, name) for folder in parameters["folders"] for name in files.names(folder)]
     rubbish = {name for name, text in fresh_roots(files).items() if text == EMPTY}
     return {
         "roots": {
-            printable(name): "empty" if name in rubbish and kind == "folder" else kind
-            for name in names
-            for kind in [files.kind(f"{root}/{name}")]
+            f"{folder}/{printable(name)}": "empty" if name in rubbish and kind == "folder" else kind
+            for folder, name in entries
+            if name not in OF_FILE_SYSTEM
+            for kind in [files.kind(f"{folder}/{name}")]
         },
         "datasets": _datasets(host, parameters["dataset"]),
         "images": _images(host, parameters["images"], rubbish),

@@ -17,6 +17,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse impor
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX
 
 from .filters import TABLE, pipes
+from .moves import root_name
 
 Values = t.Mapping[str, t.Any]
 
@@ -214,18 +215,21 @@ class _Host:
     # What only the host has ------------------------------------------------------------------------------------------
 
     def _record(self, name: str) -> str:
-        home = self.home.get(name)
+        home = self.jails[name]["path"] if name in self.jails else self.home.get(name)
         return f"its record says {home}" if home else "no record"
 
     def _is_ours(self, jail: Values) -> bool:
-        return bool(jail["ours"]) or jail["path"].startswith(f"{self.found['root']}/")
+        return bool(jail["ours"]) or jail["path"].startswith(tuple(f"{folder}/" for folder in self.found["folders"]))
 
     def _roots(self) -> t.Iterator[Difference]:
         roots, datasets = self.found["roots"], self.found["datasets"]
-        for name, kind in roots.items():
-            if name not in self.jails and name not in datasets and name not in self.found["images"]:
+        mounted = {f"{self.found['folders'][0]}/{name}" for name in (*datasets, *self.found["images"])}
+        known = mounted | {jail["path"] for jail in self.jails.values()}
+        for path, kind in roots.items():
+            if path not in known:
                 what = {"folder": "is there", "empty": "is empty"}.get(kind, "is no folder")
-                yield self._row("world", name, HOST_ONLY, f"{self.found['root']}/{name} {what}, {self._record(name)}")
+                name = root_name(path)
+                yield self._row("world", name, HOST_ONLY, f"{path} {what}, {self._record(name)}")
         for name in self.found["images"]:
             if name not in self.jails:
                 yield self._row("image", name, HOST_ONLY, self._record(name))
@@ -236,7 +240,7 @@ class _Host:
             if name not in self.jails:
                 yield self._row("dataset", f"{parent}/{name}", HOST_ONLY, self._record(name))
         for name, jail in self.jails.items():
-            if jail["state"] != "absent" and roots.get(name) == "folder" and name not in datasets:
+            if jail["state"] != "absent" and roots.get(jail["path"]) == "folder" and name not in datasets:
                 yield self._row("dataset", f"{parent}/{name}", GIT_ONLY, f"{jail['path']} is no dataset")
 
     def _running(self) -> t.Iterator[Difference]:
@@ -258,7 +262,7 @@ class _Host:
                 name = kind.removesuffix("s")
                 if number not in numbers and f"{name} {number}" not in stale:
                     yield self._row(name, str(number), HOST_ONLY, "in our range, of no record")
-        ours = {*self.home, *found["roots"], *found["datasets"]}
+        ours = {*self.home, *map(root_name, found["roots"]), *found["datasets"]}
         ours |= {name for name, jail in found["jails"].items() if self._is_ours(jail)}
         # Of the host's own jails the module tells.
         ours -= self.jails.keys()

@@ -24,6 +24,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_m
 
 from . import records
 from .check import Checked, Values
+from .compile import folder_of
 from .model import NAME_PATTERN, FleetError, Problem
 from .project import Project, open_project
 from .values import meant
@@ -137,7 +138,7 @@ def _told(checked: Checked, name: str) -> dict[str, t.Any]:
     return {
         "known": True,
         "host": jail["host"],
-        "path": f"{host['vps_root']}/{name}",
+        "path": f"{folder_of(jail, host)}/{name}",
         "retired": jail["retired"],
         "archive": f"{host['vps_archives']}/{archive_name(name, retired)}",
         "until": f"{until:%Y-%m-%d}",

@@ -111,6 +111,16 @@ def test_a_retired_jails_record_is_otherwise_as_it_was_written(inventory: Invent
     }
 
 
+def test_a_root_in_a_neighbourhood_is_told_where_it_is(inventory: Inventory) -> None:
+    inventory.record.write_text(f"{RECORD}neighbourhood: n1\n")
+    with (inventory.base / "host_vars" / "h1.yml").open("a") as file:
+        file.write("vps_neighbourhoods: {n1: {path: /jails/n1, disk: 80G}}\n")
+    for record in (inventory.base / "jails").glob("*.yml"):
+        if "host: h1\n" in record.read_text() and record != inventory.record:
+            record.unlink()
+    assert inventory.run()["path"] == "/jails/n1/bob"
+
+
 def test_the_fleet_has_the_jail_as_absent_then_and_its_places_are_taken(inventory: Inventory) -> None:
     inventory.run()
     (bob,) = [

@@ -24,7 +24,7 @@ from support.lab import Lab, copy
 
 drift = FilterModule().filters()["drift"]
 
-ROOT, IMAGES = "/usr/local/jails/h1", "/var/jail-images"
+ROOT, IMAGES, NEIGHBOURHOOD = "/usr/local/jails/h1", "/var/jail-images", "/jails/n1"
 RELEASE = "15.1-RELEASE-p1"
 VARIABLES = {
     "vps_interface": "vtnet0",
@@ -77,7 +77,7 @@ class Compared(Lab):
         return {
             **VARIABLES,
             "jails": self.jails,
-            "__drift_found": self.module("jail_host_info", root=ROOT, images=IMAGES),
+            "__drift_found": self.module("jail_host_info", folders=[ROOT, NEIGHBOURHOOD], images=IMAGES),
             "__storage_result": {"skipped": True, "changed": False},
             "__storage_folder": {"changed": False, "path": ROOT},
             "__storage_images": {"skipped": True, "changed": False},
@@ -287,6 +287,16 @@ def test_a_root_whose_record_names_another_host_says_so(h1: Compared) -> None:
         ("wild", f"{ROOT}/wild is empty, its record says h2")
     ]
     assert report["unasked"] == [{"host": "h2", "detail": "no route"}]
+
+
+def test_a_root_in_another_neighbourhood_than_its_record_says_is_told(h1: Compared) -> None:
+    h1.path(f"{NEIGHBOURHOOD}/alice/etc").mkdir(parents=True)
+    h1.path(f"{NEIGHBOURHOOD}/nobody").mkdir()
+    details = [row["detail"] for row in h1.report()["differences"]]
+    assert details == [
+        f"{NEIGHBOURHOOD}/alice is there, its record says {ROOT}/alice",
+        f"{NEIGHBOURHOOD}/nobody is empty, no record",
+    ]
 
 
 @pytest.mark.parametrize("state", ["absent", "stopped"])

@@ -22,9 +22,10 @@ class Fleet:
         """Take the host of each jail's record."""
         self.records: dict[str, list[dict[str, t.Any]]] = {"h1": [], "h2": [], "h3": []}
         for name, home in homes.items():
-            self.records[home].append({"name": name, "state": "running", "id": 17, "image": None})
+            path = f"/jails/{home}/{name}"
+            self.records[home].append({"name": name, "state": "running", "id": 17, "image": None, "path": path})
         self.answers: dict[str, dict[str, t.Any]] = {
-            host: {"root": f"/jails/{host}", "roots": {}, "datasets": [], "images": {}, "jails": {}}
+            host: {"folders": [f"/jails/{host}"], "roots": {}, "datasets": [], "images": {}, "jails": {}}
             for host in self.records
         }
         self.archives: dict[str, list[str]] = {host: [] for host in self.records}
@@ -32,7 +33,7 @@ class Fleet:
     def root(self, name: str, *hosts: str) -> Fleet:
         """Put a jail's root on hosts."""
         for host in hosts:
-            self.answers[host]["roots"][name] = "folder"
+            self.answers[host]["roots"][f"/jails/{host}/{name}"] = "folder"
         return self
 
     def archive(self, host: str, moment: str) -> None:
@@ -125,7 +126,11 @@ def test_what_runs_was_not_left_behind() -> None:
             "alice",
             "jail alice: host: nothing to move to h2: its root is on h2 already",
         ),
-        (Fleet(alice="h2").root("alice", "h1", "h3"), "alice", "jail alice: host: h1, h3 have a root of it; leave one"),
+        (
+            Fleet(alice="h2").root("alice", "h1", "h3"),
+            "alice",
+            "jail alice: host: there are several roots of it: /jails/h1/alice on h1, /jails/h3/alice on h3; leave one",
+        ),
     ],
 )
 def test_what_cannot_be_moved_is_told(fleet: Fleet, name: str, message: str) -> None:
@@ -154,3 +159,24 @@ def test_one_jail_is_moved_after_the_other() -> None:
 def test_what_was_changed_between_other_hosts_is_no_affair_of_this() -> None:
     fleet = Fleet(alice="h2", bob="h3", carol="h3").root("alice", "h1")
     assert fleet.move()["wrong"] == ""
+
+
+def test_a_root_goes_from_one_neighbourhood_to_another() -> None:
+    fleet = Fleet(alice="h2")
+    fleet.records["h2"][0]["path"] = "/more/h2/alice"
+    fleet.answers["h1"]["roots"]["/more/h1/alice"] = "folder"
+    way = fleet.move()
+    assert (way["wrong"], way["old_path"], way["new_path"]) == ("", "/more/h1/alice", "/more/h2/alice")
+
+
+def test_within_a_host_a_root_is_moved_by_hand() -> None:
+    fleet = Fleet(alice="h2").root("alice", "h2")
+    fleet.records["h2"][0]["path"] = "/more/h2/alice"
+    wrong = "jail alice: neighbourhood: by its record its root is /more/h2/alice, but it is /jails/h2/alice. "
+    assert fleet.move()["wrong"].startswith(wrong)
+
+
+def test_two_roots_on_the_old_host_are_refused() -> None:
+    fleet = Fleet(alice="h2").root("alice", "h1")
+    fleet.answers["h1"]["roots"]["/more/h1/alice"] = "folder"
+    assert "several roots of it: /jails/h1/alice on h1, /more/h1/alice on h1" in fleet.move()["wrong"]

@@ -18,7 +18,7 @@ def fleet(**homes: str) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {"h1": [], "h2": [], "h3": []}
     for name, home in homes.items():
         host, _slash, state = home.partition("/")
-        found[host].append({"name": name, "state": state or "running"})
+        found[host].append({"name": name, "state": state or "running", "path": f"/jails/{host}/{name}"})
     return found
 
 
@@ -26,7 +26,12 @@ def answers(h1: str = "", h2: str = "", h3: str = "") -> dict[str, dict[str, t.A
     """Return what the hosts say: names of roots that are folders."""
     given = {"h1": h1, "h2": h2, "h3": h3}
     return {
-        host: {"root": f"/jails/{host}", "roots": dict.fromkeys(names.split(), "folder"), "datasets": [], "images": {}}
+        host: {
+            "folders": [f"/jails/{host}", f"/more/{host}"],
+            "roots": {f"/jails/{host}/{name}": "folder" for name in names.split()},
+            "datasets": [],
+            "images": {},
+        }
         for host, names in given.items()
     }
 
@@ -62,7 +67,7 @@ def test_a_root_on_both_hosts_is_a_left_over() -> None:
 
 def test_an_empty_folder_is_no_root_and_a_dataset_is_one() -> None:
     given = answers(h1="alice")
-    given["h2"]["roots"] = {"alice": "empty"}
+    given["h2"]["roots"] = {"/jails/h2/alice": "empty"}
     assert sorted(moved(fleet(alice="h2"), given)["refused"]) == ["h1", "h2"]
     given["h2"]["datasets"] = ["alice"]
     assert moved(fleet(alice="h2"), given)["refused"] == {}
@@ -112,3 +117,48 @@ def test_all_jails_of_a_host_are_told_at_once() -> None:
 def test_a_new_jail_without_a_record_is_a_mistake() -> None:
     with pytest.raises(ValueError, match=r"new: no jail of this fleet is named alcie, bobb; give the names"):
         moved(fleet(alice="h1"), answers(), new="bobb,alice,alcie")
+
+
+# Neighbourhoods -------------------------------------------------------------------------------------------------------
+
+
+def in_n2(host: str) -> dict[str, list[dict[str, str]]]:
+    """Return a fleet whose alice is in another folder of a host than the first."""
+    found = fleet(alice=host)
+    found[host][0]["path"] = f"/more/{host}/alice"
+    return found
+
+
+def test_a_root_that_stayed_in_another_neighbourhood_stops_its_host_alone() -> None:
+    found = moved(in_n2("h1"), only("h1", answers(h1="alice")))
+    assert (found["ask"], list(found["refused"])) == ([], ["h1"])
+    (line,) = found["refused"]["h1"]
+    assert line.startswith("jail alice: neighbourhood: by its record its root is /more/h1/alice, but it is /jails/h1/a")
+    assert "Move a jail within its host" in line
+
+
+def test_a_new_jail_whose_root_is_in_another_neighbourhood_is_none() -> None:
+    assert list(moved(in_n2("h1"), answers(h1="alice"), new="alice")["refused"]) == ["h1"]
+
+
+def test_a_root_in_the_neighbourhood_of_its_record_is_at_home() -> None:
+    given = answers(h1="alice")
+    given["h1"]["roots"]["/more/h1/alice"] = "folder"
+    assert moved(in_n2("h1"), given)["refused"] == {}
+    del given["h1"]["roots"]["/jails/h1/alice"]
+    assert moved(in_n2("h1"), given)["refused"] == {}
+
+
+def test_a_jail_that_became_an_image_leaves_its_folder_behind() -> None:
+    given = answers()
+    given["h1"]["images"] = {"alice": "/images/alice.img"}
+    assert moved(fleet(alice="h1"), given)["refused"] == {}
+    assert list(moved(in_n2("h1"), given)["refused"]) == ["h1"]
+
+
+def test_a_root_in_any_neighbourhood_is_found_from_another_host() -> None:
+    given = answers()
+    given["h1"]["roots"]["/more/h1/alice"] = "folder"
+    found = moved(fleet(alice="h2"), given)
+    assert sorted(found["refused"]) == ["h1", "h2"]
+    assert "its root is on h1 (/more/h1/alice) and not on h2" in found["refused"]["h2"][0]

@@ -16,8 +16,8 @@ JAIL_ERRORS = [
     ("pubish: []", "pubish: unknown key; did you mean publish?"),
     (
         "colour: red",
-        "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, hostname, "
-        "state, retired, publish, limits, bandwidth, release, storage, restart)",
+        "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, "
+        "hostname, state, retired, publish, limits, bandwidth, release, storage, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
