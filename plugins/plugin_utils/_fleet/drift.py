@@ -44,7 +44,7 @@ LIMITS = "limits "
 
 # How modules name what they change: a kind and a name, or a path. Everything else is pf's.
 CHANGE = re.compile(
-    r"(?P<kind>kernel module|sysctl|interface|devfs ruleset|daemon|dataset|image|world|account|pipe|queue|jail) "
+    r"(?P<kind>kernel module|sysctl|interface|devfs ruleset|daemon|folder|dataset|image|world|account|pipe|queue|jail) "
     r"(?P<name>.*)",
     re.DOTALL,
 )
@@ -146,9 +146,7 @@ class _Host:
         if not rows and result.get("changed"):
             # A change that the module cannot name as before and after, such as a load that repeats one cut off.
             steps = "; ".join(map(_line, result.get("commands", [])))
-            rows = [
-                self._row(kind, printable(str(result.get("path", ""))), DIFFERS, steps or "not as site.yml sets it")
-            ]
+            rows = [self._row(kind, "", DIFFERS, steps)]
         yield from rows
 
     def _changes(self, result: Values) -> t.Iterator[Difference]:

@@ -56,6 +56,7 @@ class Compared(Lab):
         return {
             "__host_settings": ("host_settings", SETTINGS),
             "__host_daemons": ("host_daemons", {"addresses": ["203.0.113.10"]}),
+            "__storage_folder": ("jail_folders", {"root": ROOT}),
             "__world_result": ("jail_worlds", {"worlds": worlds(jails), "releases": releases}),
             "__world_accounts": ("jail_accounts", {"roots": "fresh", "accounts": accounts(jails, CUSTOMERS)}),
             "__shaping_result": ("dummynet_pipes", {**pipes(jails), "remove": False}),
@@ -79,7 +80,6 @@ class Compared(Lab):
             "jails": self.jails,
             "__drift_found": self.module("jail_host_info", folders=[ROOT, NEIGHBOURHOOD], images=IMAGES),
             "__storage_result": {"skipped": True, "changed": False},
-            "__storage_folder": {"changed": False, "path": ROOT},
             "__storage_images": {"skipped": True, "changed": False},
             **told,
         }
@@ -171,6 +171,7 @@ TAMPERING: dict[str, tuple[str, list[Row]]] = {
         [("jail", "wild", "host only"), ("world", "wild", "host only")],
     ),
     "a folder lies among the roots": (f"mkdir {ROOT}/nobody", [("world", "nobody", "host only")]),
+    "the folder of the roots was opened": (f"chmod 755 {ROOT}", [("folder", ROOT, "differs")]),
     "a root is gone": (f"mv {ROOT}/bob /var/bob", [("world", "bob", "git only")]),
     "a root says another release": (
         f"sed -i '' s/15.1-RELEASE/14.0-RELEASE/ {ROOT}/bob/bin/freebsd-version",
@@ -386,10 +387,8 @@ def test_steps_that_change_nothing_that_has_a_name_are_told(h1: Compared) -> Non
     empty: Values = {"changed": True, "before": {}, "after": {}, "errors": []}
     answers["__network_result"] = {**empty, "commands": ["pfctl -a jailisp -f /etc/pf.anchors/jailisp.conf"]}
     answers["__world_result"] = {**empty, "commands": ["zfs mount tank/jails/bob"]}
-    answers["__storage_folder"] = {"changed": True, "path": ROOT}
     rows = drift(["h1"], {"h1": answers})["differences"]
     assert [(row["kind"], row["name"], row["detail"]) for row in rows] == [
         ("dataset", "tank/jails/bob", "not mounted"),
-        ("folder", ROOT, "not as site.yml sets it"),
         ("pf", "", "pfctl -a jailisp -f /etc/pf.anchors/jailisp.conf"),
     ]
