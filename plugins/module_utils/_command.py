@@ -106,8 +106,10 @@ class HostRunner:
             )
         except FileNotFoundError:
             return Done(command, NO_PROGRAM, "", f"{command.argv[0]}: no such program on this host")
-        except subprocess.TimeoutExpired:
-            return Done(command, HANGING, "", f"{command.argv[0]}: no end after {command.seconds} s")
+        except subprocess.TimeoutExpired as end:
+            # What was read before it was stopped: bytes, or nothing.
+            out, err = ((part or b"").decode("utf-8", "surrogateescape") for part in (end.stdout, end.stderr))
+            return Done(command, HANGING, out, f"{err}{command.argv[0]}: no end after {command.seconds} s")
         return Done(command, ended.returncode, ended.stdout or "", ended.stderr or "")
 
 

@@ -147,6 +147,7 @@ PROGRAMS: dict[str, str] = {
     "/usr/bin/lockf": "model.userland_run:lockf",
     "/usr/bin/nice": "model.userland_run:nice",
     "/usr/bin/nohup": "model.userland_run:nice",
+    "/usr/bin/stdbuf": "model.userland_run:nice",
     "/usr/bin/timeout": "model.userland_run:timeout",
     "/usr/sbin/daemon": "model.userland_run:daemon",
     "/bin/[": "model.userland_small:here",

@@ -269,14 +269,18 @@ def _supervise(ctx: Context, flags: t.Mapping[str, list[str]], words: list[str])
     return status
 
 
+# Options and usage of programs that only change how another is run. That of stdbuf(1) is from its source.
+WRAPPERS = {
+    "nice": ("n:", "usage: nice [-n incr] utility [arguments]\n"),
+    "nohup": ("", "usage: nohup [--] utility [arguments]\n"),
+    "stdbuf": ("e:i:o:", "Usage: stdbuf [-e 0|L|B|<sz>] [-i 0|L|B|<sz>] [-o 0|L|B|<sz>] <cmd> [args ...]\n"),
+}
+
+
 def nice(ctx: Context) -> int:
-    """nice(1): the model has no priorities of this machine's, the program simply runs; and nohup(1)."""
-    text = (
-        "usage: nice [-n incr] utility [arguments]\n"
-        if ctx.argv[0] == "nice"
-        else "usage: nohup [--] utility [arguments]\n"
-    )
-    _unused, words = options(ctx, "n:" if ctx.argv[0] == "nice" else "", text)
+    """nice(1), nohup(1), stdbuf(1): the model has no priorities, hangups and buffers, so the program simply runs."""
+    letters, text = WRAPPERS[ctx.argv[0]]
+    _unused, words = options(ctx, letters, text)
     if not words:
         usage(ctx, text)
     return run_program(ctx, words)

@@ -51,10 +51,15 @@ def test_a_missing_program_is_told_apart_from_a_failing_one() -> None:
     assert (done.rc, done.err) == (NO_PROGRAM, "no-such-program: no such program on this host")
 
 
+def test_what_a_hanging_process_said_is_kept() -> None:
+    done = HostRunner().run(Command(("sh", "-c", "echo out; echo err >&2; exec sleep 60"), seconds=1))
+    assert (done.rc, done.out, done.err) == (HANGING, "out\n", "err\nsh: no end after 1 s")
+
+
 def test_a_hanging_process_is_stopped() -> None:
     begin = time.monotonic()
     done = HostRunner().run(Command(("sleep", "60"), seconds=0.05))
-    assert (done.rc, done.err) == (HANGING, "sleep: no end after 0.05 s")
+    assert (done.rc, done.out, done.err) == (HANGING, "", "sleep: no end after 0.05 s")
     assert time.monotonic() - begin < 30
 
 
