@@ -5,8 +5,8 @@
 # Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
 """What du(1) and df(1) print.
 
-The sizes that du prints stand beside the paths that it was given, and beside no others. What it complains of holds names
-that a customer made, and is only ever counted.
+The sizes that du prints stand beside the paths that it was given, and beside no others. What it complains of holds
+names that a customer made, and is only ever counted.
 """
 
 from __future__ import annotations
