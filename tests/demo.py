@@ -55,7 +55,7 @@ class Demonstration:
         self.inventory = folder / "inventory"
         say("Build the collection jailisp.vps and install it")
         self.install_collection()
-        say("Start three model hosts: h1 and h3 with UFS, h2 with a pool")
+        say("Start three model hosts: h1 with UFS, h2 with a pool, h3 with two partitions for jails")
         self.rack = example.make_rack(folder / "rack", PROJECT / "inventory", self.inventory)
 
     def run(self) -> None:
@@ -64,6 +64,7 @@ class Demonstration:
         self.show_a_change()
         self.show_an_order()
         self.show_drift()
+        self.show_the_disk()
         self.show_retiring()
         say("The hosts stay. Look into them:")
         print(f"  export {' '.join(f'{name}={value}' for name, value in self.settings().items())}")
@@ -114,6 +115,11 @@ class Demonstration:
         say("Converge again, and nothing differs")
         self.play("site.yml", "--limit", "h1")
         self.play("drift.yml")
+
+    def show_the_disk(self) -> None:
+        """Measure what the jails take of the disks."""
+        say("What the jails take of the disks, and what they were sold: ansible-playbook disk.yml")
+        self.play("disk.yml", "-e", "fail_over=true")
 
     def show_retiring(self) -> None:
         """Retire the jail that was ordered, then destroy its data."""

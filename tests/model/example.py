@@ -14,15 +14,24 @@ from pathlib import Path
 from model import archive
 from model.rack import Rack
 
+if t.TYPE_CHECKING:
+    from model.host import Host
+
 RELEASE = "15.1-RELEASE-p1"
 BASE = "/var/base.txz"
 POOL_DISK = "vtbd1"
+# Disks that are one partition each, and where they are mounted.
+PARTITIONS = {"vtbd2": "/jails/n1", "vtbd3": "/jails/n2"}
 
 # The hosts' own addresses, by which they are administered; the public ones of the customers come beside them.
 HOSTS: dict[str, dict[str, t.Any]] = {
     "h1": {"address": "198.51.100.11", "addresses": ["203.0.113.10"]},
     "h2": {"address": "198.51.100.12", "addresses": ["203.0.113.20"], "disks": {POOL_DISK: "6G"}},
-    "h3": {"address": "198.51.100.13", "addresses": ["203.0.113.30"]},
+    "h3": {
+        "address": "198.51.100.13",
+        "addresses": ["203.0.113.30"],
+        "disks": dict.fromkeys(PARTITIONS, "84G"),
+    },
 }
 
 
@@ -37,13 +46,29 @@ def make_rack(
     for name, hardware in (hosts or HOSTS).items():
         host = rack.add(name, tunables={"kern.racct.enable": "1"}, **hardware)
         shutil.copy(base, host.path(BASE))
-        if POOL_DISK in hardware.get("disks", {}):
-            made = host.run(["zpool", "create", "-m", "none", "tank", f"/dev/{POOL_DISK}"])
-            if made.rc != 0:
-                raise RuntimeError(made.err)
+        disks = hardware.get("disks", {})
+        if POOL_DISK in disks:
+            _run(host, "zpool", "create", "-m", "none", "tank", f"/dev/{POOL_DISK}")
+        for device in PARTITIONS.keys() & disks.keys():
+            _make_partition(host, device, PARTITIONS[device])
         print(f"{name} runs FreeBSD {RELEASE}, address {hardware['address']}", flush=True)
     copy_inventory(source, inventory, rack, hashlib.sha256(base.read_bytes()).hexdigest())
     return rack
+
+
+def _make_partition(host: Host, device: str, folder: str) -> None:
+    """Give a disk a file system, mount it, and have that done at boot, too."""
+    _run(host, "newfs", "-U", f"/dev/{device}")
+    _run(host, "mkdir", "-p", folder)
+    with host.path("/etc/fstab").open("a") as file:
+        file.write(f"/dev/{device}\t{folder}\tufs\trw\t2\t2\n")
+    _run(host, "mount", folder)
+
+
+def _run(host: Host, *argv: str) -> None:
+    done = host.run(argv)
+    if done.rc != 0:
+        raise RuntimeError(done.err)
 
 
 def copy_inventory(source: Path, inventory: Path, rack: Rack, sha256: str) -> None:

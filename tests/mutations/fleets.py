@@ -19,6 +19,8 @@ from model.sha_crypt import sha512_crypt
 from mutations.mutant import Source
 
 SEED = 20261124
+# Every fourth host, one of two that keep their jails in directories, has neighbourhoods.
+NEIGHBOURLY = 3
 HOSTS, JAILS, CUSTOMERS = 20, 300, 25
 # Where the hosts have the releases' archives.
 ARCHIVES = {"15.1-RELEASE-p1": "/var/base.txz", "14.3-RELEASE": "/var/base-14.3.txz"}
@@ -120,8 +122,15 @@ def _group(checksums: t.Mapping[str, str]) -> dict[str, t.Any]:
     }
 
 
+def _has_neighbourhoods(number: int) -> bool:
+    """Whether host number `number` has neighbourhoods."""
+    return number % 4 == NEIGHBOURLY
+
+
 def _host(number: int) -> dict[str, t.Any]:
-    more = {"vps_storage": "dataset", "vps_pool": "tank"} if number % 2 == 0 else {}
+    more: dict[str, t.Any] = {"vps_storage": "dataset", "vps_pool": "tank"} if number % 2 == 0 else {}
+    if _has_neighbourhoods(number):
+        more = {"vps_neighbourhoods": {name: {"path": f"/jails/{name}", "disk": "150G"} for name in ("n1", "n2")}}
     return {
         "vps_addresses": [public(number), public(number, 2)],
         "vps_netblock": f"10.1.{number}.0/24",
@@ -158,6 +167,8 @@ def _jail(number: int, chance: random.Random) -> dict[str, t.Any]:
         "address": f"10.1.{host}.{place}",
         "publish": _publish(number, host),
     }
+    if _has_neighbourhoods(host):
+        record["neighbourhood"] = f"n{place % 2 + 1}"
     optional: tuple[tuple[int, dict[str, t.Any]], ...] = (
         (2, {"address6": f"2001:db8:{host}::{place}"}),
         (3, {"hostname": f"www{number}.example.net"}),

@@ -61,6 +61,7 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
     return (
         ("host_settings", {"kernel_modules": ["pf", "dummynet"], "interfaces": [interface], "devfs_rulesets": [4]}),
         *([("zfs_datasets", {"datasets": parents + datasets(jails)})] if dataset else []),
+        ("jail_folders", {"root": root, "neighbourhoods": host.get("vps_neighbourhoods", {})}),
         ("jail_images", {"images": images(jails)}),
         ("jail_worlds", {"worlds": worlds(jails), "releases": host["vps_releases"], **(pool if dataset else {})}),
         ("dummynet_pipes", {**shaping, "remove": False}),
@@ -115,7 +116,8 @@ class Rack:
     def _install(self, folder: Path, name: str, host: Values) -> None:
         folder.mkdir(parents=True)
         made = Host(folder)
-        disks = {"vtbd1": "6G"} if host["vps_storage"] == "dataset" else {}
+        partitions = {f"vtbd{n}": place for n, place in enumerate(host.get("vps_neighbourhoods", {}).values(), 2)}
+        disks = dict.fromkeys(partitions, "1G") | ({"vtbd1": "6G"} if host["vps_storage"] == "dataset" else {})
         tunables = {"kern.racct.enable": "1"}
         machine.install(made, name, "198.51.100.250", addresses=host["vps_addresses"], disks=disks, tunables=tunables)
         machine.boot(made)
@@ -125,7 +127,10 @@ class Rack:
         made.path("/etc/devfs.rules").write_text(DEVFS_RULES)
         commands = [["mkdir", "-p", host["vps_root"]], ["service", "devfs", "restart"]]
         commands += [["kldload", "-n", module] for module in ("linprocfs", "linsysfs", "zfs")]
-        if disks:
+        for device, place in partitions.items():
+            commands += [["mkdir", "-p", place["path"]], ["newfs", f"/dev/{device}"]]
+            commands.append(["mount", f"/dev/{device}", place["path"]])
+        if host["vps_storage"] == "dataset":
             commands.append(["zpool", "create", "-m", "none", host["vps_pool"], "/dev/vtbd1"])
         for command in commands:
             done = made.run(command)

@@ -30,7 +30,7 @@ READ_BY_ANSIBLE = "a number in a file of Ansible's own, which reads it so"
 # What more is sold than there is, is said of the host.
 GROUP = "group_vars/jail_hosts.yml"
 # The variables of a host that are judged by another.
-RELATED = {"vps_storage": ("vps_pool",), "vps_releases": ("vps_release",)}
+RELATED = {"vps_storage": ("vps_pool", "vps_neighbourhoods"), "vps_releases": ("vps_release",)}
 NOWHERE = ("nothing-here", "../nothing-here")
 CAPACITY = ("vps_memory", "vps_disk", "vps_link.up", "vps_link.down")
 LIMITED = frozenset({"size", "rate", "percent"})
@@ -74,12 +74,12 @@ TABLES = (
 
 
 def paths(keys: tuple[Key, ...], before: Path = ()) -> t.Iterator[tuple[Path, Key]]:
-    """Yield each key of a table with the path to it: of a list's first element, of a mapping by release the default."""
+    """Yield each key of a table with the path to it: of a list's first element, of other mappings one entry."""
     for key in keys:
         path = (*before, key.name)
         yield path, key
-        inner = {"mappings": (*path, 0), "releases": (*path, "15.1-RELEASE-p1")}.get(key.kind, path)
-        yield from paths(key.keys, inner)
+        inner = {"mappings": (*path, 0), "releases": (*path, "15.1-RELEASE-p1"), "named": (*path, "n1")}
+        yield from paths(key.keys, inner.get(key.kind, path))
 
 
 class Target:
@@ -136,7 +136,9 @@ class Target:
             places.append(Place(self.file, ("",)))
             names = RELATED.get(str(self.path[0]), ())
             places += [Place(self.table.where(self.file), names)] if names else []
-            places += [Place(file, ("address", "address6", "release", "plan")) for file in self._jails()]
+            places += [
+                Place(file, ("address", "address6", "release", "plan", "neighbourhood")) for file in self._jails()
+            ]
         return places
 
     def _jails(self) -> list[str]:

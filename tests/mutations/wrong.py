@@ -562,6 +562,15 @@ def _releases(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("empty", "{}")
 
 
+def _named(_key: Key) -> t.Iterator[Wrong]:
+    yield Wrong("a text", '"n1"')
+    yield Wrong("a list", "[n1]")
+    yield Wrong("a name without anything", "{n1: }", part=".n1")
+    yield Wrong("a name that is a path", "{n1: /jails/n1}", part=".n1")
+    yield Wrong("no name", "{N1: {path: /jails/n1, disk: 80G}}", part=".N1")
+    yield Wrong("empty", "{}", RIGHT)
+
+
 def _rules(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("a text", '"openfiles:deny=5"')
     yield Wrong("a list", "[openfiles:deny=5]")
@@ -624,6 +633,8 @@ KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "mappings": _mappings,
     "mapping": _mapping,
     "releases": _releases,
+    "named": _named,
     "rules": _rules,
 }
-COLLECTIONS = frozenset({"sshkeys", "addresses", "addresses46", "choices", "mappings", "mapping", "releases", "rules"})
+LISTS = frozenset({"sshkeys", "addresses", "addresses46", "choices", "mappings"})
+COLLECTIONS = LISTS | {"mapping", "releases", "named", "rules"}
