@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -381,11 +382,13 @@ def used_bytes(folder: Path) -> int:
 
 def _blocks(folder: str) -> int:
     total = 0
-    with os.scandir(folder) as entries:
+    # Meanwhile other programs of the host may remove what is there: it takes nothing then.
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 total += _blocks(entry.path)
-            else:
+                continue
+            with contextlib.suppress(FileNotFoundError):
                 total += entry.stat(follow_symlinks=False).st_blocks
     return total
 

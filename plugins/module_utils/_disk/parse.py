@@ -60,8 +60,9 @@ def parse_rooms(text: str, paths: t.Sequence[str]) -> dict[str, Room]:
     matches = [ROOM.fullmatch(line) for line in lines]
     if len(lines) != len(paths) or None in matches:
         raise ParseError(f"`df` printed what is not known: {text!r}")
-    return {
-        path: Room(*(int(match[key]) * KILO for key in ("size", "used", "free")), match["point"])
-        for path, match in zip(paths, matches, strict=True)
-        if match
-    }
+    return {path: _room(match) for path, match in zip(paths, matches, strict=True) if match}
+
+
+def _room(match: re.Match[str]) -> Room:
+    size, used, free = (int(match[key]) * KILO for key in ("size", "used", "free"))
+    return Room(size, used, free, match["point"])

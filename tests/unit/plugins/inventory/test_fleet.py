@@ -96,6 +96,7 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "hostname": "www.alice.example.net",
         "state": "running",
         "retired": None,
+        "neighbourhood": None,
         "path": "/usr/local/jails/h1/alice",
         "release": "15.1-RELEASE-p1",
         "restart": False,

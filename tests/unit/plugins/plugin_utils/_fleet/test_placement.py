@@ -240,7 +240,7 @@ def test_orders_fill_neighbourhoods_and_never_more(disks: list[int], count: int)
         fleet = checked(jails, h1=parted(**sizes))
         offer = Market(fleet, {}).offer("h1", Wanted(f"new{number}", PLAN, []))
         room = max(share.left for share in neighbourhood_usage(fleet)["h1"].values())
-        assert any(lack.startswith("disk in one") for lack in offer.lacks) == (room < PLAN["disk"])
+        assert any(lack.startswith("disk in one") for lack in offer.lacks) == (room < 4 * G)
         if not offer.lacks:
             jails.append(jail(number + 1, neighbourhood=offer.neighbourhood))
     assert all(share.left >= 0 for share in neighbourhood_usage(checked(jails, h1=parted(**sizes)))["h1"].values())
