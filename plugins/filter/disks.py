@@ -11,7 +11,7 @@ author:
 short_description: The jails of a host as what is to be measured of its disks
 description:
   - Turns the resolved jails of a host into the option O(jailisp.vps.jail_disk_info#module:jails) of
-    M(jailisp.vps.jail_disk_info). Absent jails are in it: their data are still there.
+    M(jailisp.vps.jail_disk_info). Absent jails are in it, since their data are still there.
 positional: _input
 options:
   _input:
