@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 import pytest
 
+from model.files import used_bytes
 from model.host import Host, Result
 
 if t.TYPE_CHECKING:
@@ -158,3 +160,23 @@ def test_a_tilde_stands_for_the_home_of_a_user(sh: Shell) -> None:
     sh.host.path("/etc/passwd").write_text("www:*:80:80:Web:/var/www:/usr/sbin/nologin\n")
     script = "HOME='/a b'; x=~www/x; echo ~ ~/c ~www ~www/d ~nobody/e a~ '~' ~\"www\" $x"
     assert sh.host.run(["sh", "-c", script]).out == "/a b /a b/c /var/www /var/www/d ~nobody/e a~ ~ ~www /var/www/x\n"
+
+
+def test_programs_run_others_at_another_priority_or_with_other_buffers(sh: Shell) -> None:
+    assert sh("nice -n 19 stdbuf -o L echo yes").out == "yes\n"
+    assert sh("stdbuf -x echo").err.splitlines() == [
+        "stdbuf: illegal option -- x",
+        "Usage: stdbuf [-e 0|L|B|<sz>] [-i 0|L|B|<sz>] [-o 0|L|B|<sz>] <cmd> [args ...]",
+    ]
+    assert sh("nice -n 19").rc != 0
+
+
+def test_what_vanishes_while_it_is_counted_takes_nothing(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    sh("mkdir /tmp/there")
+    sh("tee /tmp/there/f", "x" * 5000)
+    folder = sh.host.path("/tmp")
+    before = used_bytes(folder)
+    (folder / "gone").mkdir()
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: scan(path if "gone" not in path else f"{path}/vanished"))
+    assert used_bytes(folder) == before > 0
