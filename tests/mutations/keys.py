@@ -32,7 +32,8 @@ GROUP = "group_vars/jail_hosts.yml"
 # The variables of a host that are judged by another.
 RELATED = {"vps_storage": ("vps_pool", "vps_neighbourhoods"), "vps_releases": ("vps_release",)}
 NOWHERE = ("nothing-here", "../nothing-here")
-CAPACITY = ("vps_memory", "vps_disk", "vps_link.up", "vps_link.down")
+NEIGHBOURHOODS = tuple(f"vps_neighbourhoods.{name}.disk" for name in ("n1", "n2"))
+CAPACITY = ("vps_memory", "vps_disk", "vps_link.up", "vps_link.down", *NEIGHBOURHOODS)
 LIMITED = frozenset({"size", "rate", "percent"})
 
 

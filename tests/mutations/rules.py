@@ -360,6 +360,31 @@ def capacity(world: World) -> t.Iterator[Mutant]:
         yield world.mutant("more memory than any host has", {f"plans/{plan}.yml": edit}, *places, mentions="sold")
 
 
+def neighbourhoods(world: World) -> t.Iterator[Mutant]:
+    """Yield neighbourhoods that are in each other's way or sold out, and jails that are in none of their host's."""
+    host = any_of(name for name, data in world.hosts.items() if "vps_neighbourhoods" in data)
+    elsewhere = any_of(name for name, data in world.hosts.items() if "vps_neighbourhoods" not in data)
+    first, second = (("vps_neighbourhoods", name) for name in ("n1", "n2"))
+    file, said = f"host_vars/{host}.yml", f"hosts.yml: {host}"
+    path = world.hosts[host]["vps_neighbourhoods"]["n1"]["path"]
+    for what, folder in (("the other's", path), ("in the other's", f"{path}/n2"), ("around the other's", "/jails")):
+        edit = world.put(file, (*second, "path"), folder)
+        place = Place(said, (key_of((*second, "path")),))
+        yield world.mutant(f"a folder {what}", {file: edit}, place, mentions=path)
+    edit = world.put(file, (*first, "path"), "/var")
+    yield world.mutant("a folder around the archives", {file: edit}, Place(said, (key_of((*first, "path")),)))
+    edit = world.put(file, (*first, "disk"), "512M")
+    yield world.mutant(
+        "too small for its jails", {file: edit}, Place(said, (key_of((*first, "disk")),)), mentions="sold"
+    )
+    jail = any_of(name for name in world.on(host) if world.jails[name]["neighbourhood"] == "n1")
+    place = Place(file_of(jail), ("neighbourhood",))
+    edit = world.source.document(file_of(jail)).remove(("neighbourhood",))
+    yield world.mutant("a jail in none", {file_of(jail): edit}, place, mentions="n2 (")
+    yield world.set("unknown", file_of(jail), ("neighbourhood",), "n3", mentions="n1, n2")
+    yield world.set("of another host", file_of(any_of(world.on(elsewhere))), ("neighbourhood",), "n1")
+
+
 def names(world: World) -> t.Iterator[Mutant]:
     """Yield names that are something else's already, or that cannot be names."""
     jail = file_of(world.jail())
@@ -520,11 +545,12 @@ def host_files(world: World) -> t.Iterator[Mutant]:
     edit = listed.remove(("jail_hosts", "hosts", last))
     gone = [Place(file_of(name), ("host",)) for name in world.jails if world.jails[name]["host"] == last]
     yield world.mutant("a host with jails is gone", {"hosts.yml": edit}, *gone, every=True)
-    bare = Place(f"hosts.yml: {last}", ("vps_addresses", "vps_netblock"))
-    yield world.mutant("a host's variables are gone", {f"host_vars/{last}.yml": None}, bare)
+    bare = [Place(f"hosts.yml: {last}", ("vps_addresses", "vps_netblock"))]
+    bare += [Place(file_of(name), ("neighbourhood",)) for name in world.on(last)]
+    yield world.mutant("a host's variables are gone", {f"host_vars/{last}.yml": None}, *bare)
     text = world.source.texts[f"host_vars/{last}.yml"]
     edits = {f"host_vars/{last}.yml": None, f"host_vars/{last.upper()}.yml": Edit(text, 1, 1)}
-    yield world.mutant("a host's variables under another name", edits, bare)
+    yield world.mutant("a host's variables under another name", edits, *bare)
     edits = {"host_vars/h99.yml": Edit(text, 1, 1)}
     yield world.mutant("variables of no host", edits, harmless="Ansible reads the file for no host")
     everyone = [Place(f"hosts.yml: {name}", tuple(world.source.document(GROUP).data)) for name in world.hosts]
@@ -545,6 +571,7 @@ RULES: tuple[t.Callable[[World], t.Iterator[Mutant]], ...] = (
     references,
     states,
     capacity,
+    neighbourhoods,
     names,
     customers,
     hosts,
