@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import typing as t
 
-from model import etc_files, execute, index
+from model import etc_files, execute, index, releases
 
 if t.TYPE_CHECKING:
     import tarfile
@@ -25,7 +24,8 @@ _FOLDERS_WORDS = (
     "etc/rc.d etc/security etc/ssh etc/ssl etc/ssl/certs etc/syslog.d etc/zfs home lib lib/geom lib/nvmecontrol "
     "libexec libexec/resolvconf media mnt net proc rescue root sbin tmp usr usr/bin usr/include usr/lib usr/lib/debug "
     "usr/libdata usr/libexec usr/local usr/local/bin usr/local/etc usr/local/etc/rc.d usr/obj usr/sbin usr/share "
-    "usr/share/man usr/share/skel usr/share/zoneinfo usr/src usr/tests var var/account var/at var/at/jobs var/audit "
+    "usr/share/certs usr/share/certs/trusted usr/share/man usr/share/skel "
+    "usr/share/zoneinfo usr/src usr/tests var var/account var/at var/at/jobs var/audit "
     "var/backups var/cache var/crash var/cron var/cron/tabs var/db var/db/entropy var/db/pkg var/empty var/games "
     "var/heimdal var/log var/mail var/msgs var/preserve var/run var/rwho var/spool var/spool/lpd var/tmp var/unbound "
     "var/yp"
@@ -83,7 +83,7 @@ LIBRARIES = _LIBRARIES_WORDS.split()
 _UNKNOWN_WORDS = (
     "bin/cpio bin/csh bin/ed bin/pax bin/rmail bin/tcsh bin/uuidgen sbin/adjkerntz sbin/clri sbin/dhclient sbin/dmesg "
     "sbin/dump sbin/fsck sbin/init sbin/ldconfig sbin/md sbin/nologin sbin/reboot sbin/restore sbin/rtsol "
-    "sbin/shutdown usr/bin/at usr/bin/bc usr/bin/calendar usr/bin/cap_mkdb usr/bin/cc usr/bin/chpass usr/bin/clang "
+    "sbin/shutdown usr/bin/at usr/bin/bc usr/bin/calendar usr/bin/cc usr/bin/chpass usr/bin/clang "
     "usr/bin/crontab usr/bin/dc usr/bin/drill usr/bin/ee usr/bin/file usr/bin/finger usr/bin/ftp usr/bin/gunzip "
     "usr/bin/less usr/bin/login usr/bin/lpr usr/bin/mail usr/bin/man usr/bin/more usr/bin/passwd usr/bin/quota "
     "usr/bin/scp usr/bin/sftp usr/bin/su usr/bin/tip usr/bin/vi usr/bin/w usr/bin/wall usr/bin/who usr/bin/whois "
@@ -137,6 +137,10 @@ case "$*" in *r*) uname -r ;; esac
 case "$*" in *u*) echo "$USERLAND_VERSION" ;; esac
 """
 DOTFILES = (".cshrc", ".login", ".profile", ".shrc")
+# The one certificate, and what certctl(8) makes of it.
+TRUSTED = "usr/share/certs/trusted"
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nTW9kZWwgUm9vdA==\n-----END CERTIFICATE-----\n"
+CERTIFICATES = {"etc/ssl/cert.pem": CERTIFICATE, "etc/ssl/certs/d8304ce6.0": CERTIFICATE}
 # A file of a library or of a program that cannot be run.
 OPAQUE = b"\x7fELF\x02\x01\x01\x09"
 
@@ -179,23 +183,60 @@ class Writer:
 
 
 def contents(release: str) -> dict[str, tuple[bytes, int]]:
-    """Return all files: path below the root -> content and mode. A release's opaque files differ from another's."""
-    stamp = hashlib.sha256(release.encode()).hexdigest()[:8].encode()
+    """Return all files: path below the root -> content and mode.
+
+    The second line of what is no text names the release, so that a world of two releases shows (see model.linker).
+    """
+    stamp = f"\n{release}\n".encode()
     found: dict[str, tuple[bytes, int]] = {}
-    for path in UNKNOWN:
-        found[path] = (OPAQUE + path.encode() + stamp, 0o4555 if path in SETUID else 0o555)
-    for path in [f"lib/{name}" for name in LIBRARIES] + [each for each in IMMUTABLE if ".so" in each]:
-        found[path] = (OPAQUE + path.encode() + stamp, 0o555 if "ld-elf" in path else 0o444)
+    for path in opaque(release):
+        found[path] = (OPAQUE + path.encode() + stamp, _mode(path))
     for program in index.PROGRAMS:
         if not program.startswith("/usr/local/"):
-            mode = 0o4555 if program[1:] in SETUID else 0o555
-            found[program[1:]] = (execute.MAGIC + program.encode() + b"\n" + stamp + b"\n", mode)
-    for path, file in etc_files.base().items():
-        found[path] = (file.text.encode(), file.mode)
+            found[program[1:]] = (execute.MAGIC + program.encode() + stamp, _mode(program[1:]))
+    for path, text, mode in configuration(release):
+        found[path] = (text.encode(), mode)
     for name in DOTFILES:
         found[f"root/{name}"] = (f"# {name}\n".encode(), 0o644)
         found[f"usr/share/skel/dot{name}"] = (f"# {name}\n".encode(), 0o644)
     return found | _special(release)
+
+
+def opaque(release: str) -> list[str]:
+    """Return the paths of the libraries, and of the programs that the model has no function for."""
+    libraries = [f"lib/{name}" for name in LIBRARIES] + [each for each in IMMUTABLE if ".so" in each]
+    known = dict.fromkeys([*UNKNOWN, *libraries, *releases.FILES])
+    return [path for path in known if releases.has(release, path)]
+
+
+def programs(release: str) -> list[str]:
+    """Return the paths of all that the release's stamp stands in."""
+    return opaque(release) + [program[1:] for program in index.PROGRAMS if not program.startswith("/usr/local/")]
+
+
+def _mode(path: str) -> int:
+    if ".so." in path and "ld-elf" not in path:
+        return 0o444
+    return 0o4555 if path in SETUID else 0o555
+
+
+def configuration(release: str) -> t.Iterator[tuple[str, str, int]]:
+    """Yield path, text and mode of what rc(8) and the system's programs are configured by."""
+    for path, file in etc_files.base().items():
+        yield path, releases.edited(release, path, file.text), file.mode
+    for path, (*_span, text, mode) in releases.ETC.items():
+        if releases.has(release, path):
+            yield path, text, mode
+
+
+def folders(release: str) -> list[str]:
+    """Return the folders of the release, each after the one above it."""
+    return FOLDERS + [path for path in releases.FOLDERS if releases.has(release, path)]
+
+
+def links(release: str) -> dict[str, str]:
+    """Return the symbolic links of the release: path -> where it leads."""
+    return {path: target for path, target in LINKS.items() if releases.has(release, path)}
 
 
 def _special(release: str) -> dict[str, tuple[bytes, int]]:
@@ -205,6 +246,9 @@ def _special(release: str) -> dict[str, tuple[bytes, int]]:
         "etc/rc.subr": (b"# Functions for rc scripts; the model's scripts call service(8).\n", 0o644),
         "etc/pwd.db": (b"placeholder of pwd_mkdb(8)\n", 0o644),
         "etc/spwd.db": (b"placeholder of pwd_mkdb(8)\n", 0o600),
+        f"{TRUSTED}/Model_Root_CA.pem": (CERTIFICATE, 0o444),
+        "etc/ssl/openssl.cnf": (b"openssl_conf = openssl_init\n", 0o644),
+        **{path: (content, 0o444) for path, content in CERTIFICATES.items()},
         "etc/resolv.conf.sample": (b"", 0o644),
         "etc/mtree/BSD.root.dist": (b"# mtree(5) of the root\n", 0o644),
         "etc/ttys": (
@@ -230,11 +274,11 @@ def write_base(path: Path, release: str) -> None:
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         writer = Writer(archive)
-        for folder in FOLDERS:
+        for folder in folders(release):
             writer.folder(folder)
         first = [each for each in IMMUTABLE if each in files]
         for name in [*first, *sorted(files.keys() - set(first))]:
             writer.file(name, *files[name])
-        for name, target in LINKS.items():
+        for name, target in links(release).items():
             if name not in files:
                 writer.link(name, target)

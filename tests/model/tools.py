@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from model import world
 from model.command import Exit, options
 from model.files import Files, reason
 from model.userland import check_open, check_room, usage
@@ -139,7 +140,7 @@ def etcupdate(ctx: Context) -> int:
 
 
 def make(ctx: Context) -> int:
-    """make(1) in a folder without a makefile, as /usr/src is on a host that builds nothing."""
+    """make(1) in a folder without a makefile, or in FreeBSD's sources (see model.world)."""
     flags, words = options(
         ctx, "BC:D:d:eI:ij:J:km:nqrSstT:V:v:wXx:", "usage: make [-BeikNnqrSstWwX] [-C directory] ...\n", 2
     )
@@ -147,16 +148,22 @@ def make(ctx: Context) -> int:
     name = Files(ctx.host).host_path(folder)
     if not folder.is_dir():
         raise Exit(2, f'chdir "{flags["C"][-1]}": No such file or directory')
-    if any((folder / each).exists() for each in ("BSDmakefile", "makefile", "Makefile")):
+    variables = dict.fromkeys(flags.get("D", []), "1")
+    variables |= {word: value for word, equals, value in (word.partition("=") for word in words) if equals}
+    targets = [word for word in words if "=" not in word]
+    sources = (folder / "Makefile.inc1").is_file()
+    if not sources and any((folder / each).exists() for each in ("BSDmakefile", "makefile", "Makefile")):
         raise Exit(2, "the model reads no makefiles")
     if "V" in flags:
+        known = world.shown(ctx, folder, variables) if sources else {".OBJDIR": name, ".CURDIR": name}
         for variable in flags["V"]:
-            ctx.print(name if variable in (".OBJDIR", ".CURDIR") else "")
+            ctx.print(known.get(variable, ""))
         return 0
-    targets = [word for word in words if "=" not in word]
     if not targets:
         ctx.err.write("make: no target to make.\n")
         return 2
+    if sources:
+        return world.run(ctx, folder, variables, targets)
     ctx.print(f"make: don't know how to make {targets[0]}. Stop")
     ctx.print(f'\nmake: stopped making "{" ".join(targets)}" in {name}')
     return 2

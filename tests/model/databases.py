@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small programs that make files of the base system out of other ones: certctl(8), cap_mkdb(1), services_mkdb(8)."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+from model.command import Exit, options
+from model.files import Files, reason
+from model.userland import check_open, usage
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.command import Context
+
+CERTCTL = """usage: certctl [-cv] [-D destdir] list
+       certctl [-cv] [-D destdir] untrusted
+       certctl [-BnUv] [-D destdir] [-M metalog] rehash
+"""
+CAP_MKDB = "usage: cap_mkdb [-b | -l] [-v] [-f outfile] file [file ...]\n"
+SERVICES_MKDB = "usage:\tservices_mkdb [-b | -l] [-q] [-o <db>] [<servicefile>]\n"
+TRUSTED, CERTS, BUNDLE = "usr/share/certs/trusted", "etc/ssl/certs", "etc/ssl/cert.pem"
+
+
+def certctl(ctx: Context) -> int:
+    """certctl(8): list, rehash."""
+    flags, words = options(ctx, "BcD:d:lM:nUv", CERTCTL)
+    if words not in (["list"], ["rehash"]):
+        usage(ctx, CERTCTL)
+    top = flags.get("D", [ctx.env.get("DESTDIR", "")])[-1].rstrip("/")
+    trusted = ctx.path(f"{top}/{TRUSTED}")
+    found = sorted(trusted.glob("*.pem")) if trusted.is_dir() else []
+    if words == ["list"]:
+        for path in found:
+            ctx.print(path.name)
+        return 0
+    folder = ctx.path(f"{top}/{CERTS}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.0"):
+            old.unlink()
+        contents = [path.read_bytes() for path in found]
+        for content in contents:
+            _replace(ctx, folder / f"{hashlib.sha256(content).hexdigest()[:8]}.0", content, 0o444)
+        _replace(ctx, ctx.path(f"{top}/{BUNDLE}", follow=False), b"".join(contents), 0o444)
+    except OSError as error:
+        raise Exit(1, f"{top}/{CERTS}: {reason(error)}") from None
+    return 0
+
+
+def _replace(ctx: Context, path: Path, content: bytes, mode: int) -> None:
+    """Write a file beside the other and rename it, as these programs do."""
+    check_open(Files(ctx.host), path)
+    new = path.with_name(path.name + ".tmp")
+    new.write_bytes(content)
+    new.chmod(mode)
+    new.replace(path)
+
+
+def cap_mkdb(ctx: Context) -> int:
+    """cap_mkdb(1): makes FILE.db of capability files such as login.conf."""
+    flags, words = options(ctx, "bf:lv", CAP_MKDB)
+    if not words:
+        usage(ctx, CAP_MKDB)
+    for word in words:
+        try:
+            lines = ctx.path(word).read_bytes()
+        except OSError as error:
+            raise Exit(1, f"{word}: {reason(error)}") from None
+        _replace(ctx, ctx.path(flags.get("f", [word])[-1] + ".db", follow=False), database(lines), 0o644)
+    return 0
+
+
+def services_mkdb(ctx: Context) -> int:
+    """services_mkdb(8)."""
+    flags, words = options(ctx, "blo:q", SERVICES_MKDB)
+    if len(words) > 1:
+        usage(ctx, SERVICES_MKDB)
+    source = (words or ["/etc/services"])[0]
+    try:
+        content = ctx.path(source).read_bytes()
+    except OSError as error:
+        raise Exit(1, f"Cannot open `{source}': {reason(error)}") from None
+    _replace(ctx, ctx.path(flags.get("o", ["/var/db/services.db"])[-1], follow=False), database(content), 0o644)
+    return 0
+
+
+def database(source: bytes) -> bytes:
+    """Return what stands for a hash(3) file: it changes with what it was made of, and with nothing else."""
+    return b"\0\x06\x15\x61" + hashlib.sha256(source).digest()
