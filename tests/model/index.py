@@ -74,7 +74,7 @@ PROGRAMS: dict[str, str] = {
     "/usr/sbin/fstyp": "model.md:fstyp",
     "/usr/sbin/swapinfo": "model.md:swapinfo",
     "/usr/bin/crontab": "model.tools:crontab",
-    "/usr/sbin/etcupdate": "model.tools:etcupdate",
+    "/usr/sbin/etcupdate": "model.etcupdate:etcupdate",
     "/usr/bin/make": "model.tools:make",
     "/usr/bin/cap_mkdb": "model.databases:cap_mkdb",
     "/usr/sbin/certctl": "model.databases:certctl",

@@ -220,14 +220,17 @@ def excluded(name: str, patterns: t.Sequence[str]) -> bool:
 
 
 def matches(name: str, patterns: t.Sequence[str]) -> str | None:
-    """Return the operand that names the member (or a folder above it)."""
-    name = name.rstrip("/")
+    """Return the operand that names the member (or a folder above it); ``./`` in front of either does not count."""
+    parts = _bare(name).split("/")
     for pattern in patterns:
-        parts = name.split("/")
         for end in range(1, len(parts) + 1):
-            if fnmatch.fnmatchcase("/".join(parts[:end]), pattern.rstrip("/")):
+            if fnmatch.fnmatchcase("/".join(parts[:end]), _bare(pattern)):
                 return pattern
     return None
+
+
+def _bare(name: str) -> str:
+    return name.rstrip("/").removeprefix("./")
 
 
 def patterns(ctx: Context, flags: Flags) -> list[str]:

@@ -21,18 +21,6 @@ if t.TYPE_CHECKING:
 CRONTAB = """usage: crontab [-u user] file
        crontab [-u user] { -l | -r [-f] | -e }
 """
-ETCUPDATE = """usage: etcupdate [-npBFN] [-d workdir] [-r | -s source | -t tarball]
-                 [-A patterns] [-D destdir] [-I patterns] [-L logfile]
-                 [-M options] [-m make]
-       etcupdate build [-BN] [-d workdir] [-s source] [-L logfile] [-M options]
-                 [-m make] <tarball>
-       etcupdate diff [-d workdir] [-D destdir] [-I patterns] [-L logfile]
-       etcupdate extract [-BN] [-d workdir] [-s source | -t tarball]
-                 [-D destdir] [-L logfile] [-M options] [-m make]
-       etcupdate resolve [-p] [-d workdir] [-D destdir] [-L logfile]
-       etcupdate revert [-d workdir] [-D destdir] [-L logfile] file ...
-       etcupdate status [-d workdir] [-D destdir]
-"""
 FETCH = """usage: fetch [-146AadFlMmnPpqRrsUv] [-B bytes] [--bind-address=host]
        [--ca-cert=file] [--ca-path=dir] [--cert=file] [--crl=file]
        [-i file] [--key=file] [-N file] [--no-passive] [--no-proxy=list]
@@ -113,30 +101,7 @@ def _bad_line(line: str) -> str:
     return "" if len(fields) > len(RANGES) else "bad command" if len(fields) == len(RANGES) else "bad minute"
 
 
-# etcupdate, make ------------------------------------------------------------------------------------------------------
-
-
-def etcupdate(ctx: Context) -> int:
-    """etcupdate(8): only its status, which lists the files in conflict."""
-    words = ctx.arguments
-    if words[:1] != ["status"]:
-        _unused, rest = options(ctx, "npBFNd:rs:t:A:D:I:L:M:m:", ETCUPDATE)
-        # An update takes no operands; any other command stands first.
-        if rest and rest != words:
-            ctx.out.write(ETCUPDATE)
-            return 1
-        raise Exit(1, "the model knows etcupdate status only")
-    ctx.argv = [ctx.argv[0], *words[1:]]
-    flags, rest = options(ctx, "d:D:", ETCUPDATE)
-    if rest:
-        ctx.out.write(ETCUPDATE)
-        return 1
-    root = flags.get("D", [""])[-1].rstrip("/")
-    conflicts = ctx.path(flags.get("d", [f"{root}/var/db/etcupdate"])[-1]) / "conflicts"
-    for path in sorted(conflicts.rglob("*")) if conflicts.is_dir() else ():
-        if path.is_file():
-            ctx.print(f"  C /{path.relative_to(conflicts)}")
-    return 0
+# make -----------------------------------------------------------------------------------------------------------------
 
 
 def make(ctx: Context) -> int:
