@@ -13,7 +13,7 @@ import os
 import posixpath
 import typing as t
 
-from model import prison, task
+from model import linker, prison, task
 from model.index import PROGRAMS
 
 if t.TYPE_CHECKING:
@@ -56,7 +56,13 @@ def run(ctx: Context, arguments: t.Sequence[str], depth: int = 0) -> int:
         return ctx.host.dispatch(ctx.replace(argv=[path, *arguments[1:]]))
     content = _read(ctx.path(path))
     if content.startswith(MAGIC):
-        program = content[len(MAGIC) :].split(b"\n", 1)[0].decode()
+        program, release = (line.decode(errors="replace") for line in content[len(MAGIC) :].split(b"\n")[:2])
+        if ctx.inside != "/" and release:
+            try:
+                linker.check(ctx, path, release)
+            except linker.Unable as error:
+                ctx.err.write(f"{error}\n")
+                return error.status
         return ctx.host.dispatch(ctx.replace(argv=[program, *arguments[1:]]))
     if STUB_MARK in content[:200]:
         return ctx.host.dispatch(ctx.replace(argv=[posixpath.basename(path), *arguments[1:]]))

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from model import kernel as kernels
-from model import prison
+from model import prison, releases
 from model.command import Exit, options
 
 if t.TYPE_CHECKING:
@@ -45,7 +45,7 @@ def uname(ctx: Context) -> int:
         "o": "FreeBSD",
         "b": "0",
         "K": osreldate,
-        "U": kernels.OSRELDATE,
+        "U": str(_userland(ctx)),
     }
     wanted = set(flags) or {"s"}
     if "a" in wanted:
@@ -58,6 +58,13 @@ def _jail_parameter(kernel: State, jail: str | None, name: str) -> str:
     """Return what that jail has as a parameter, '' on the host."""
     found = None if jail is None else prison.find(kernel, jail)
     return "" if found is None else str(prison.value(kernel, found, name))
+
+
+def _userland(ctx: Context) -> int:
+    """Return the release of the world that uname is from, as a number."""
+    path = ctx.path("/bin/freebsd-version")
+    found = USERLAND.search(path.read_text(errors="replace")) if path.is_file() else None
+    return releases.osreldate(found[1]) if found else 0
 
 
 def freebsd_version(ctx: Context) -> int:

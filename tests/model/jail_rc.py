@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from model import etc_files, task
+from model import archive, etc_files, linker, task
 
 if t.TYPE_CHECKING:
     from model.command import Context
@@ -24,6 +24,8 @@ def rc(ctx: Context) -> int:
     if asked not in ("start", "stop"):
         ctx.err.write("usage: rc.model start | stop\n")
         return 1
+    if asked == "start" and not _is_whole(ctx):
+        return 1
     for name in SCRIPTS if asked == "start" else SCRIPTS[::-1]:
         script = rcs.load(ctx, name)
         if script is not None and script.yes(script.variable):
@@ -32,6 +34,20 @@ def rc(ctx: Context) -> int:
         _settle(ctx)
     ctx.print("." if asked == "stop" else "")
     return 0
+
+
+def _is_whole(ctx: Context) -> bool:
+    """Say whether the programs that are a release's are all from the one that the C library is from.
+
+    What FreeBSD may let pass by luck fails here, so that a world between two releases shows.
+    """
+    library = linker.stamp(ctx.path(linker.LIBRARY))
+    for path in archive.programs(library) if library else []:
+        release = linker.stamp(ctx.path(f"/{path}"))
+        if release not in ("", library):
+            ctx.err.write(f"/{path} is from {release}, {linker.LIBRARY} from {library}\n")
+            return False
+    return True
 
 
 def _settle(ctx: Context) -> None:

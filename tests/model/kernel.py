@@ -12,14 +12,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from model import prison, sysctl_table
+from model import prison, releases, sysctl_table
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
     from model.host import Host, State
 
-OSRELDATE = "1501000"
 IDENT = "JAILISP"
 MODULES = "/boot/kernel"
 
@@ -182,13 +181,18 @@ def release(kernel: State) -> str:
     return str(kernel.get("release", ""))
 
 
+def osreldate(kernel: State) -> int:
+    """Return the running kernel's release as a number; 0 if no kernel runs."""
+    return releases.osreldate(release(kernel)) if release(kernel) else 0
+
+
 _COMPUTED: dict[str, t.Callable[[State], str]] = {
     "<release>": release,
     "<version>": lambda kernel: f"FreeBSD {release(kernel)} {IDENT}\n",
     "<hostname>": lambda kernel: str(kernel.get("hostname", "")),
     "<hostuuid>": lambda kernel: str(kernel.get("hostuuid", "00000000-0000-0000-0000-000000000000")),
     "<boottime>": _boottime,
-    "<osreldate>": lambda kernel: str(kernel.get("osreldate", OSRELDATE)),
+    "<osreldate>": lambda kernel: str(osreldate(kernel)),
 }
 
 

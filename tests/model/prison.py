@@ -15,7 +15,6 @@ State = dict[str, t.Any]
 MAX_CHILDREN = 999999
 MAX_ADDRESSES = 255
 RELEASE = "15.1-RELEASE-p1"
-OSRELDATE = 1501000
 
 BOOL, INT, TEXT, SYSTEM, INET, INET6 = "bool", "int", "text", "system", "inet", "inet6"
 LIVE, CREATE, READ = "live", "create", "read"
@@ -48,7 +47,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("name", TEXT, "", LIVE, 256),
         Parameter("path", TEXT, "/", CREATE, 1024),
         Parameter("securelevel", INT, -1),
-        Parameter("osreldate", INT, OSRELDATE, CREATE),
+        Parameter("osreldate", INT, 0, CREATE),
         Parameter("osrelease", TEXT, RELEASE, CREATE, 32),
         Parameter("enforce_statfs", INT, 2),
         Parameter("devfs_ruleset", INT, 0),
@@ -263,6 +262,13 @@ def _release(kernel: State, jail: State) -> str:
     return kernels.release(kernel)
 
 
+def _osreldate(kernel: State, jail: State) -> int:
+    del jail
+    from model import kernel as kernels  # noqa: PLC0415
+
+    return kernels.osreldate(kernel)
+
+
 _COMPUTED: dict[str, t.Callable[[State, State], t.Any]] = {
     "jid": lambda _unused, jail: jail["jid"],
     "name": lambda _unused, jail: jail["name"],
@@ -270,6 +276,7 @@ _COMPUTED: dict[str, t.Callable[[State, State], t.Any]] = {
     "children.cur": lambda kernel, jail: len(_children(kernel, jail)),
     "cpuset.id": lambda _unused, jail: jail["cpuset"],
     "host.hostname": _hostname,
+    "osreldate": _osreldate,
     "osrelease": _release,
     "ip4": _network,
     "ip6": _network,
