@@ -124,7 +124,11 @@ def _jail_hostname(ctx: Context, flags: t.Container[str], operands: list[str]) -
 
 
 def pkg(ctx: Context) -> int:
-    """pkg(7), the base system's stand-in for a package manager that is not installed."""
+    """pkg(7): runs the package manager, or stands in for one that is not installed."""
+    from model import packages  # noqa: PLC0415
+
+    if ctx.path(packages.PROGRAM).is_file():
+        return packages.pkg(ctx)
     if ctx.arguments[:1] == ["-N"]:
         raise Exit(1, "pkg is not installed")
     agreed = ctx.env.get("ASSUME_ALWAYS_YES") or ctx.arguments == ["bootstrap", "-y"]

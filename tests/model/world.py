@@ -104,19 +104,17 @@ def run(ctx: Context, folder: Path, variables: Variables, targets: list[str]) ->
     return 0
 
 
-class Maker:
-    """Installs below DESTDIR, as install(1), mtree(8) and rm(1) do for the makefiles."""
+class Installer:
+    """Installs below a folder, as install(1) and mtree(8) do."""
 
-    def __init__(self, ctx: Context, tree: Tree, variables: Variables) -> None:
-        """Keep what make(1) was told."""
-        self.ctx, self.tree, self.variables = ctx, tree, variables
+    def __init__(self, ctx: Context, top: str, *, immutable: bool = True) -> None:
+        """Begin; ``immutable`` says whether files become so."""
+        self.ctx, self.top, self.immutable = ctx, top.rstrip("/") or "/", immutable
         self.files = Files(ctx.host)
         self.fuse = Fuse(ctx)
-        self.top = variables["DESTDIR"].rstrip("/") or "/"
-        self.immutable = "NO_FSCHG" not in variables
 
     def place(self, path: str, *, follow: bool = True) -> Path:
-        """Return where the path below DESTDIR lies, through whatever links there are."""
+        """Return where the path below the folder lies, through whatever links there are."""
         return self.ctx.path(f"{self.top}/{path}", follow=follow)
 
     def folder(self, path: str) -> None:
@@ -193,6 +191,15 @@ class Maker:
             place.symlink_to(target)
         except OSError as error:
             raise Failed(f"install: symlink {target} -> {self.top}/{path}: {reason(error)}") from None
+
+
+class Maker(Installer):
+    """Works below DESTDIR for the makefiles."""
+
+    def __init__(self, ctx: Context, tree: Tree, variables: Variables) -> None:
+        """Keep what make(1) was told."""
+        super().__init__(ctx, variables["DESTDIR"], immutable="NO_FSCHG" not in variables)
+        self.tree, self.variables = tree, variables
 
     def say(self, text: str) -> None:
         """Print a heading."""
