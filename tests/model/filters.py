@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from model.command import Exit, options
-from model.files import Files
+from model.files import FLAG_NAMES, Files
 from model.longopts import long_options
 from model.process_run import run_here
 
@@ -451,6 +451,9 @@ def find(ctx: Context) -> int:
         if bound in words:
             words.remove(bound)
             prefix.append(bound)
+    while "-flags" in words:
+        place = words.index("-flags")
+        words[place : place + 2] = _with_flags(ctx, start, (words[place + 1 : place + 2] or [""])[0])
     deleting = "-delete" in words
     words = ["-print0" if word == "-delete" else word for word in words]
     hide = _hidden(ctx, start)
@@ -469,6 +472,32 @@ def _hidden(ctx: Context, start: list[str]) -> list[str]:
     for name in ("/.model", "/.rack", "/.linux"):
         test += ["-o"] * bool(test) + ["-path", name, "-o", "-path", f".{name}"]
     return ["(", *test, ")", "-prune", "-o"]
+
+
+def _with_flags(ctx: Context, start: list[str], text: str) -> list[str]:
+    """Return what this machine's find wants for ``-flags [+|-]FLAG,...``: the files that have them now.
+
+    Without a sign the flags are these and no others, with ``-`` at least these, with ``+`` any of them; a name with
+    "no" in front is a flag that must not be set.
+    """
+    names = text.lstrip("+-").split(",")
+    wanted = {FLAG_NAMES[name] for name in names if name in FLAG_NAMES}
+    barred = {FLAG_NAMES[name[2:]] for name in names if name not in FLAG_NAMES and name[2:] in FLAG_NAMES}
+    if len(wanted) + len(barred) != len(names):
+        raise Exit(1, f"-flags: {text}: illegal flags string")
+    fits: dict[str, t.Callable[[set[str]], bool]] = {
+        "+": lambda flags: bool(flags & wanted or barred - flags),
+        "-": lambda flags: wanted <= flags and not flags & barred,
+        "": lambda flags: flags == wanted,
+    }
+    files = Files(ctx.host)
+    numbers = [
+        str(path.lstat().st_ino)
+        for name in start
+        for path in files.walk(ctx.path(name, follow=False))
+        if fits[text[0] if text[0] in "+-" else ""](files.flags_of(path))
+    ]
+    return ["(", "-false", *(word for number in numbers for word in ("-o", "-inum", number)), ")"]
 
 
 def _delete(ctx: Context, argv: list[str]) -> int:

@@ -241,6 +241,21 @@ def patterns(ctx: Context, flags: Flags) -> list[str]:
     return found
 
 
+def listed(ctx: Context, flags: Flags) -> list[str]:
+    """Return the names that stand in the files of -T."""
+    found: list[str] = []
+    for name in flags.get("T", []):
+        try:
+            data = ctx.stdin.read() if name == "-" else ctx.path(name).read_bytes()
+        except OSError as error:
+            raise Exit(1, f"Couldn't open {name}: {reason(error)}") from None
+        lines = data.decode(errors="surrogateescape").split("\0" if "null" in flags else "\n")
+        if "-C" in lines and "null" not in flags:
+            raise Exit(1, "the model does not know -C in a list of names")
+        found += [line for line in lines if line]
+    return found
+
+
 class Stop(Exception):
     """Extraction cannot go on."""
 
@@ -252,9 +267,7 @@ class Reader:
         """Read what the options say."""
         self.ctx, self.flags, self.status = ctx, flags, 0
         self.wanted = wanted + flags.get("include", [])
-        for name in flags.get("T", []):
-            self.wanted += ctx.path(name).read_text().split("\0" if "null" in flags else "\n")
-        self.wanted = [each for each in self.wanted if each]
+        self.wanted += listed(ctx, flags)
         self.unused = list(self.wanted)
         self.excluded = patterns(ctx, flags)
         self.strip = int(flags.get("strip-components", ["0"])[-1])

@@ -14,7 +14,7 @@ import typing as t
 from model import zstd
 from model.command import Exit
 from model.files import Files, account_names, reason
-from model.tar import DELAYED, FORMATS, Flags, excluded, patterns
+from model.tar import DELAYED, FORMATS, Flags, excluded, listed, patterns
 from model.userland import check_open
 
 if t.TYPE_CHECKING:
@@ -38,10 +38,8 @@ SUFFIXES = {
 
 def create(ctx: Context, flags: Flags, operands: list[tuple[str, str]]) -> int:
     """Write an archive of the operands."""
-    for name in flags.get("T", []):
-        text = ctx.stdin.read().decode() if name == "-" else ctx.path(name).read_text()
-        folder = os.path.join(*flags["C"]) if "C" in flags else ""
-        operands = [*operands, *((line, folder) for line in text.split("\0" if "null" in flags else "\n") if line)]
+    folder = os.path.join(*flags["C"]) if "C" in flags else ""
+    operands = [*operands, *((line, folder) for line in listed(ctx, flags))]
     if not operands:
         raise Exit(1, "no files or directories specified")
     name = flags.get("f", ["/dev/sa0"])[-1]

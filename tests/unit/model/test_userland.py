@@ -180,3 +180,34 @@ def test_what_vanishes_while_it_is_counted_takes_nothing(sh: Shell, monkeypatch:
     scan = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: scan(path if "gone" not in path else f"{path}/vanished"))
     assert used_bytes(folder) == before > 0
+
+
+def test_find_knows_files_by_their_flags(sh: Shell) -> None:
+    sh("mkdir /tmp/a")
+    sh("touch /tmp/a/free /tmp/a/held /tmp/a/kept")
+    sh("chflags schg /tmp/a/held")
+    sh("chflags schg,nodump /tmp/a/kept")
+    assert sh("find -x /tmp/a -flags schg").out == "/tmp/a/held\n"
+    assert sorted(sh("find /tmp/a -flags -schg -type f").out.split()) == ["/tmp/a/held", "/tmp/a/kept"]
+    assert sh("find /tmp/a -type f -flags +nodump,uchg").out == "/tmp/a/kept\n"
+    assert sh("find /tmp/a -type f -flags -noschg").out == "/tmp/a/free\n"
+    assert sh("find /tmp/a -type f ! -flags +schg").out == "/tmp/a/free\n"
+    assert sh("find /tmp/a -flags sticky").rc == 1
+    sh("chflags 0 /tmp/a/held")
+    assert sh("find /tmp/a -flags +schg").out == "/tmp/a/kept\n"
+
+
+def test_tar_takes_names_from_a_list_and_keeps_their_flags(sh: Shell) -> None:
+    sh("mkdir -p /tmp/a/b /tmp/c")
+    for name in ("one", "b/two", "three"):
+        sh(f"tee /tmp/a/{name}", name)
+    sh("chflags schg /tmp/a/one")
+    sh("tee /tmp/list", "one\nb\n")
+    assert sh("tar -cf /tmp/x.tar -C /tmp/a -T /tmp/list").rc == 0
+    assert sh("tar -tf /tmp/x.tar").out == "one\nb/\nb/two\n"
+    assert sh("tar -xpf /tmp/x.tar -C /tmp/c").rc == 0
+    assert " schg " in sh("ls -lo /tmp/c/one").out
+    assert sh("tar -xpf /tmp/x.tar --no-fflags -C /tmp/c -T -", "./b/two\n").rc == 0
+    assert (
+        sh("tar -cf /tmp/x.tar -T /tmp/missing").err == "tar: Couldn't open /tmp/missing: No such file or directory\n"
+    )
