@@ -109,8 +109,9 @@ def _text(rows: list[list[str]]) -> str:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Replace a file at once."""
+    """Replace a file at once, whatever was planted where the new one is written first."""
     new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
     new.write_text(text, errors="surrogateescape")
     new.chmod(mode)
     new.replace(path)

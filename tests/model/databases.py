@@ -53,9 +53,10 @@ def certctl(ctx: Context) -> int:
 
 
 def _replace(ctx: Context, path: Path, content: bytes, mode: int) -> None:
-    """Write a file beside the other and rename it, as these programs do."""
+    """Write a file beside the other, where nothing is left of what was planted there, and rename it."""
     check_open(Files(ctx.host), path)
     new = path.with_name(path.name + ".tmp")
+    new.unlink(missing_ok=True)
     new.write_bytes(content)
     new.chmod(mode)
     new.replace(path)
