@@ -552,6 +552,8 @@ def pwd_mkdb(ctx: Context) -> int:
     if len(words) != 1:
         ctx.err.write(MKDB)
         raise Exit(1)
+    if ctx.path(words[0]).is_fifo():
+        raise Exit(1, f"the model does not wait until somebody writes to {words[0]}")
     try:
         lines = ctx.path(words[0]).read_text(errors="surrogateescape").splitlines()
     except OSError as error:
