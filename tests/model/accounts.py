@@ -43,6 +43,9 @@ NAMES = {"user": "user", "usr": "user", "group": "group", "grp": "group"}
 VERBS = {"add": "add", "del": "del", "delete": "del", "mod": "mod", "show": "show", "next": "next"}
 MIN_ID, MAX_ID = 1001, 32000
 MAX_NAME = 32
+# What pwd_mkdb(8) reads of a line; of a whole file the model reads so much.
+MAX_LINE = 8192 - 1
+MAX_BYTES = 1 << 24
 LOCKED = "*LOCKED*"
 # master.passwd(5)
 NAME, SECRET, UID, GID, CLASS, CHANGE, EXPIRE, GECOS, HOME, SHELL = range(10)
@@ -546,18 +549,30 @@ COMMANDS: dict[str, t.Callable[[Base, Found, str], int]] = {
 # pwd_mkdb -------------------------------------------------------------------------------------------------------------
 
 
+def _lines(ctx: Context, name: str) -> list[str]:
+    """Return the lines of an account file, none of them longer than pwd_mkdb(8) reads."""
+    if ctx.path(name).is_fifo():
+        raise Exit(1, f"the model does not wait until somebody writes to {name}")
+    try:
+        with ctx.path(name).open(errors="surrogateescape", newline="\n") as file:
+            lines = file.read(MAX_BYTES).removesuffix("\n").split("\n")
+    except OSError as error:
+        raise Exit(1, f"{name}: {reason(error)}") from None
+    for number, line in enumerate(lines, 1):
+        if len(line) >= MAX_LINE:
+            ctx.warn("line too long")
+            ctx.warn(f"at line #{number}")
+            raise Exit(1, f"{name}: Inappropriate file type or format")
+    return lines
+
+
 def pwd_mkdb(ctx: Context) -> int:
     """pwd_mkdb(8): checks the file and makes passwd (-p) and the databases from it."""
     flags, words = options(ctx, "BCd:iLNps:u:", MKDB)
     if len(words) != 1:
         ctx.err.write(MKDB)
         raise Exit(1)
-    if ctx.path(words[0]).is_fifo():
-        raise Exit(1, f"the model does not wait until somebody writes to {words[0]}")
-    try:
-        lines = ctx.path(words[0]).read_text(errors="surrogateescape").splitlines()
-    except OSError as error:
-        raise Exit(1, f"{words[0]}: {reason(error)}") from None
+    lines = _lines(ctx, words[0])
     rows = [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
     for number, row in enumerate(rows, 1):
         if len(row) != 10 or not re.fullmatch(r"\d*", row[UID]) or not re.fullmatch(r"\d*", row[GID]):

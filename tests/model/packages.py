@@ -120,7 +120,10 @@ def _usage(ctx: Context) -> int:
 def _known(ctx: Context, options: Options) -> dict[str, Package]:
     """Return the packages that are installed in the root."""
     path = ctx.path(options.root + DATABASE)
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    try:
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+    except ValueError:
+        raise Exit(1, "sqlite error while executing PRAGMA user_version: file is not a database") from None
 
 
 def which(ctx: Context, options: Options, words: list[str]) -> int:

@@ -520,6 +520,14 @@ class Reader:
 
     def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
         source = archive.extractfile(member)
+        if source and member.sparse is not None:
+            with path.open("wb") as file:
+                for start, length in member.sparse:
+                    source.seek(start)
+                    file.seek(start)
+                    file.write(source.read(length))
+                file.truncate(member.size)
+            return
         data = source.read() if source else b""
         if self.room is not None:
             self.room -= len(data)

@@ -154,8 +154,39 @@ class _Writer:
             info.type, info.linkname = tarfile.LNKTYPE, self.first[status.st_ino]
         elif stat.S_ISREG(status.st_mode):
             self.first[status.st_ino] = name
-            info.size = status.st_size
-            with path.open("rb") as file:
-                self.archive.addfile(info, file)
+            self._regular(info, path, status)
             return
         self.archive.addfile(info)
+
+    def _regular(self, info: tarfile.TarInfo, path: Path, status: os.stat_result) -> None:
+        """Add a file's content; of one with holes what is between them, in GNU's form 1.0, as bsdtar does."""
+        with path.open("rb") as file:
+            if status.st_blocks * 512 >= status.st_size:
+                info.size = status.st_size
+                self.archive.addfile(info, file)
+                return
+            parts = list(_parts(file.fileno(), status.st_size))
+            listed = "".join(f"{number}\n" for number in [len(parts), *(each for part in parts for each in part)])
+            data = listed.encode()
+            data += bytes(-len(data) % tarfile.BLOCKSIZE)
+            for start, length in parts:
+                file.seek(start)
+                data += file.read(length)
+        form = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": info.name}
+        info.pax_headers = {**info.pax_headers, **form, "GNU.sparse.realsize": str(status.st_size)}
+        info.size = len(data)
+        self.archive.addfile(info, io.BytesIO(data))
+
+
+def _parts(descriptor: int, size: int) -> t.Iterator[tuple[int, int]]:
+    """Yield start and length of what is between a file's holes, and at its end nothing, so that its size is told."""
+    place = 0
+    while place < size:
+        try:
+            start = os.lseek(descriptor, place, os.SEEK_DATA)
+        except OSError:
+            # Nothing but a hole up to the end.
+            break
+        place = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, place - start
+    yield size, 0

@@ -256,13 +256,17 @@ def _at(path: str, plant: t.Callable[[Root, str], None]) -> Plant:
     return lambda root: plant(root, path)
 
 
+def _script(path: str) -> Plant:
+    return lambda root: root.file(path, SCRIPT, 0o755)
+
+
 def _in_place() -> t.Iterator[tuple[str, Plant]]:
     """Yield kinds that have something else than a file where a file belongs, and a file where a folder belongs."""
     for path in ("bin/freebsd-version", "bin/sh", "etc/master.passwd", "etc/rc", "etc/rc.conf", "lib/libc.so.7"):
         yield f"{path} is a fifo", _at(path, Root.fifo)
         yield f"{path} is a folder", _at(path, Root.folder)
     for path in ("etc", "lib", "tmp", "usr/share", "var/db"):
-        yield f"{path} is a file", lambda root, path=path: root.file(path, "mine\n")
+        yield f"{path} is a file", _script(path)
         yield f"{path} is a fifo", _at(path, Root.fifo)
     for path in ("root/.ssh/authorized_keys", "var/db/etcupdate/log", "var/db/etcupdate/warnings"):
         yield f"{path} is a fifo", _at(path, Root.fifo)
@@ -272,7 +276,7 @@ def _named() -> t.Iterator[tuple[str, Plant]]:
     """Yield kinds that have files with such names among the system's and among the customer's."""
     for word, name in NAMES.items():
         for folder in ("home", "etc", "usr/bin"):
-            yield f"a name in {folder}: {word}", lambda root, path=f"{folder}/{name}": root.file(path, SCRIPT, 0o755)
+            yield f"a name in {folder}: {word}", _script(f"{folder}/{name}")
 
 
 # Those that are quick to go through, and all.

@@ -129,6 +129,7 @@ class Maker:
 
     def _link(self, path: Path) -> None:
         path.symlink_to(self.chance.choice(("plain", "../..", "/etc/passwd", "nowhere", path.name[:100], "a b\nc")))
+        os.utime(path, (10**9, 10**9), follow_symlinks=False)
 
     def _fifo(self, path: Path) -> None:
         os.mkfifo(path)

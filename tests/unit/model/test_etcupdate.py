@@ -235,6 +235,21 @@ def test_killed_in_the_midst_it_ends_its_work_in_the_next_run(merger: Merger) ->
     assert merger.text("etc/syslog.conf") == merger.stock("etc/syslog.conf")
 
 
+def test_a_file_too_large_to_merge_ends_the_update_in_its_midst(merger: Merger) -> None:
+    with merger.root.joinpath("etc/master.passwd").open("r+b") as file:
+        file.truncate(1 << 40)
+    done = merger(f"etcupdate -t {TREE} -D {ROOT}")
+    assert (done.rc, done.out.splitlines()[-1]) == (10, "PANIC: merge failed with status 2")
+
+
+def test_accounts_with_a_line_too_long_make_no_database(merger: Merger) -> None:
+    with merger.root.joinpath("etc/master.passwd").open("a") as file:
+        file.write("carol:*:1001:1001::0:0:" + "x" * 8192 + ":/home/carol:/bin/sh\n")
+    assert "  M /etc/master.passwd" in merger.update()
+    assert "hast" not in merger.text("etc/passwd")
+    assert "pwd_mkdb: line too long" in merger.text("var/db/etcupdate/log")
+
+
 def test_revert_gives_the_stock_version_back(merger: Merger) -> None:
     merger.edit("etc/hosts", "localhost", "lokalhost")
     merger.run(f"etcupdate revert -D {ROOT} /etc/hosts")

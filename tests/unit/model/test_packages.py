@@ -100,3 +100,9 @@ def test_a_planted_link_leads_pkg_out_of_the_root(shop: Shop) -> None:
 def test_without_pkg_there_is_only_what_fetches_it(shop: Shop) -> None:
     shop.host.path(packages.PROGRAM).unlink()
     assert shop("pkg -N").rc == 1
+
+
+def test_a_database_that_is_none_is_refused(shop: Shop) -> None:
+    shop.root.joinpath("var/db/pkg").mkdir(parents=True)
+    shop.root.joinpath("var/db/pkg/local.sqlite").write_text("nonsense\n")
+    assert "file is not a database" in shop(f"pkg -r {ROOT} which -q /usr/bin/uname").err

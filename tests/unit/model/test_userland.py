@@ -211,3 +211,19 @@ def test_tar_takes_names_from_a_list_and_keeps_their_flags(sh: Shell) -> None:
     assert (
         sh("tar -cf /tmp/x.tar -T /tmp/missing").err == "tar: Couldn't open /tmp/missing: No such file or directory\n"
     )
+
+
+def test_tar_keeps_the_holes_of_a_file_however_large_it_is(sh: Shell) -> None:
+    sh("mkdir /tmp/a /tmp/b")
+    sh("truncate -s 1T /tmp/a/huge")
+    sh("truncate -s 64M /tmp/a/file")
+    with sh.host.path("/tmp/a/file").open("r+b") as file:
+        file.seek(20 << 20)
+        file.write(b"in the middle")
+    assert sh("tar -cf /tmp/x.tar -C /tmp/a .").rc == 0
+    assert sh.host.path("/tmp/x.tar").stat().st_size < 1 << 20
+    assert sh("tar -xpf /tmp/x.tar -C /tmp/b").rc == 0
+    for name in ("huge", "file"):
+        old, new = (sh.host.path(f"/tmp/{folder}/{name}") for folder in "ab")
+        assert (new.stat().st_size, new.stat().st_blocks) == (old.stat().st_size, old.stat().st_blocks)
+    assert sh("cmp /tmp/a/file /tmp/b/file").rc == 0

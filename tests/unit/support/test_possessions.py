@@ -93,3 +93,4 @@ def test_an_archive_keeps_all_and_what_is_unpacked_from_it_is_the_same(host: Hos
     assert host.run(["tar", "-cf", "/tmp/all.tar", "-C", ROOT, *possessions.OWNED]).rc == 0
     assert host.run(["tar", "-xpf", "/tmp/all.tar", "-C", "/jails/bob"]).rc == 0
     assert possessions.catalogue(host, "/jails/bob") == possessions.catalogue(host, ROOT)
+    assert possessions.room(host, "/jails/bob") == possessions.room(host, ROOT), "holes were filled"
