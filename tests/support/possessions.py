@@ -51,7 +51,7 @@ NAMES = (
 MODES = (0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o000, 0o666, 0o1777, 0o444)
 OWNERS = ((0, 0), (1001, 1001), (80, 80), (65534, 65534), (1001, 0))
 FLAGS = ((), ("schg",), ("uchg",), ("nodump",), ("sappnd",), ("sunlnk", "hidden"), ("uarch",))
-SPARSE = 8 << 20
+SPARSE = 1 << 20
 DEPTH = 40
 
 

@@ -67,7 +67,9 @@ def test_the_same_seed_makes_the_same_and_another_one_does_not(host: Host) -> No
     ],
 )
 def test_the_checksum_sees_each_change(host: Host, command: str) -> None:
-    host.path(f"{ROOT}/home/first").write_text("first\n")
+    first = host.path(f"{ROOT}/home/first")
+    first.write_text("first\n")
+    os.utime(first, (10**9, 10**9))
     before = possessions.checksum(host, ROOT)
     assert possessions.checksum(host, ROOT) == before
     line = command.format(file=f"{ROOT}/home/first", folder=f"{ROOT}/opt")
