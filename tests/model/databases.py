@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import typing as t
 
 from model.command import Exit, options
@@ -23,7 +24,9 @@ CERTCTL = """usage: certctl [-cv] [-D destdir] list
 """
 CAP_MKDB = "usage: cap_mkdb [-b | -l] [-v] [-f outfile] file [file ...]\n"
 SERVICES_MKDB = "usage:\tservices_mkdb [-b | -l] [-q] [-o <db>] [<servicefile>]\n"
-TRUSTED, CERTS, BUNDLE = "usr/share/certs/trusted", "etc/ssl/certs", "etc/ssl/cert.pem"
+# The base system's certificates, and those that the root's owner trusts.
+TRUSTED = ("usr/share/certs/trusted", "usr/local/share/certs")
+CERTS, BUNDLE = "etc/ssl/certs", "etc/ssl/cert.pem"
 
 
 def certctl(ctx: Context) -> int:
@@ -32,24 +35,33 @@ def certctl(ctx: Context) -> int:
     if words not in (["list"], ["rehash"]):
         usage(ctx, CERTCTL)
     top = flags.get("D", [ctx.env.get("DESTDIR", "")])[-1].rstrip("/")
-    trusted = ctx.path(f"{top}/{TRUSTED}")
-    found = sorted(trusted.glob("*.pem")) if trusted.is_dir() else []
+    found = dict(_certificates(ctx, top))
     if words == ["list"]:
-        for path in found:
-            ctx.print(path.name)
+        for name in found:
+            ctx.print(name)
         return 0
     folder = ctx.path(f"{top}/{CERTS}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.0"):
             old.unlink()
-        contents = [path.read_bytes() for path in found]
-        for content in contents:
+        for content in found.values():
             _replace(ctx, folder / f"{hashlib.sha256(content).hexdigest()[:8]}.0", content, 0o444)
-        _replace(ctx, ctx.path(f"{top}/{BUNDLE}", follow=False), b"".join(contents), 0o444)
+        _replace(ctx, ctx.path(f"{top}/{BUNDLE}", follow=False), b"".join(found.values()), 0o444)
     except OSError as error:
         raise Exit(1, f"{top}/{CERTS}: {reason(error)}") from None
     return 0
+
+
+def _certificates(ctx: Context, top: str) -> t.Iterator[tuple[str, bytes]]:
+    """Yield names and contents; what is no certificate is passed over, wherever a link leads."""
+    for folder in TRUSTED:
+        place = ctx.path(f"{top}/{folder}")
+        for name in sorted(os.listdir(place)) if place.is_dir() else ():
+            path = ctx.path(f"{top}/{folder}/{name}")
+            content = path.read_bytes() if name.endswith(".pem") and path.is_file() else b""
+            if content.startswith(b"-----BEGIN CERTIFICATE-----"):
+                yield name, content
 
 
 def _replace(ctx: Context, path: Path, content: bytes, mode: int) -> None:

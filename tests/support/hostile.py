@@ -245,6 +245,8 @@ TRICKS: dict[str, Plant] = {
     "usr/bin/uname can only grow": _immutable("usr/bin/uname", "sappnd"),
     "lib/libc.so.7 has all flags": _immutable("lib/libc.so.7", "schg", "uchg", "sappnd", "uappnd", "sunlnk", "uunlnk"),
     "the root is immutable": _immutable(".", "schg"),
+    "a certificate is the host's secret": _linked("usr/share/certs/trusted/mine.pem", FILE),
+    "a certificate is a fifo": lambda root: root.fifo("usr/share/certs/trusted/mine.pem"),
     "conflicts are left": lambda root: root.file("var/db/etcupdate/conflicts/etc/rc", "<<<<<<< yours\n"),
     "the old tree is a lie": lambda root: root.file("var/db/etcupdate/current/etc/rc", "never there\n"),
     "the work folder is a file": lambda root: root.file("var/db/etcupdate", "mine\n"),

@@ -258,3 +258,18 @@ def test_an_unknown_target_is_refused(builder: Builder) -> None:
     builder.sources(NEW)
     done = builder.run(f"make -C /usr/src instalworld DESTDIR={ROOT}")
     assert (done.rc, done.out.splitlines()[0]) == (2, "make: don't know how to make instalworld. Stop")
+
+
+def test_certificates_of_both_places_are_put_where_openssl_looks(builder: Builder) -> None:
+    builder.fresh(NEW)
+    place = builder.root / "usr/local/share/certs"
+    place.mkdir(parents=True)
+    (place / "own.pem").write_text("-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----\n")
+    (place / "secret.pem").symlink_to("/etc/passwd")
+    os.mkfifo(place / "fifo.pem")
+    builder.make("installworld")
+    bundle = builder.root.joinpath("etc/ssl/cert.pem").read_text()
+    assert bundle.count("BEGIN CERTIFICATE") == 2
+    assert "root:" not in bundle
+    assert len(list(builder.root.joinpath("etc/ssl/certs").glob("*.0"))) == 2
+    assert builder.run(f"certctl -D {ROOT} list").out == "Model_Root_CA.pem\nown.pem\n"
