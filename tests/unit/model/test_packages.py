@@ -9,8 +9,9 @@ import typing as t
 
 import pytest
 
-from model import machine, packages
+from model import archive, machine, packages
 from model.host import Host, Result
+from support.possessions import catalogue
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,22 @@ def test_a_set_of_packages_is_a_world_that_starts(shop: Shop) -> None:
     shop.host.path("/etc/jail.conf").write_text(f'alice {{ path = "{ROOT}"; exec.start = "/bin/sh /etc/rc"; }}\n')
     assert shop("jail -c alice").rc == 0
     assert shop("freebsd-version -j alice").out == f"{RELEASE}\n"
+
+
+def test_packages_and_archive_of_a_release_agree(shop: Shop) -> None:
+    assert shop(f"{INSTALL} FreeBSD-set-base-jail").rc == 0
+    archive.write_base(shop.host.path("/base.txz"), RELEASE)
+    assert shop("mkdir /usr/local/jails/bob").rc == 0
+    assert shop("tar -xpf /base.txz -C /usr/local/jails/bob").rc == 0
+    made, unpacked = (
+        {
+            name: (mode, owner, flags, content)
+            for name, (mode, owner, flags, _time, content, _twin) in catalogue(shop.host, root, ["."]).items()
+            if not name.startswith("var/db/pkg/")
+        }
+        for root in (ROOT, "/usr/local/jails/bob")
+    )
+    assert made == unpacked
 
 
 def test_which_tells_packages_from_what_was_unpacked(shop: Shop) -> None:
