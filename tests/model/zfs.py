@@ -558,8 +558,17 @@ def rollback(ctx: Context, found: Pools, flags: Found, operands: list[str]) -> i
             f"cannot rollback to '{name}': more recent snapshots or bookmarks exist\n"
             "use '-r' to force deletion of the following snapshots and bookmarks:\n" + "\n".join(later)
         )
+    clones = [clone for each in later for clone in found.clones(each)]
+    if clones and "R" not in flags:
+        raise ZfsError(
+            f"cannot rollback to '{name}': clones of previous snapshots exist\n"
+            "use '-R' to force deletion of the following clones and dependents:\n" + "\n".join(clones)
+        )
     for each in later:
         _check_hold(found, each)
+    for each in [inner for clone in clones for inner in reversed(found.tree(clone))]:
+        remove_set(found, each, force="f" in flags)
+    for each in later:
         remove_snapshot(found, each)
     restore(found, base, found.stored(entry))
     return 0

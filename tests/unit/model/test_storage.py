@@ -236,3 +236,30 @@ def test_accounts_below_another_root(sh: Shell) -> None:
     assert sh.ok("pw -R /j usershow frank") == "frank:$6$salt$hash:1001:1001::0:0:Frank:/home/frank:/bin/sh\n"
     assert sh("pw usershow frank").rc == 67
     assert "frank:*:1001" in sh.ok("cat /j/etc/passwd")
+
+
+def test_a_rollback_spares_the_clones_of_later_snapshots_unless_told_otherwise(pool: Shell) -> None:
+    pool.ok("touch /jails/t/later", "zfs snapshot tank/jails/t@2", "zfs clone tank/jails/t@2 tank/jails/clone")
+    refused = pool("zfs rollback -r tank/jails/t@1")
+    assert refused.rc == 1
+    assert "clones of previous snapshots exist" in refused.err
+    assert "tank/jails/clone" in refused.err.splitlines()
+    assert "later" in pool.ok("ls /jails/t")
+    pool.ok("zfs hold keep tank/jails/t@2")
+    assert pool("zfs rollback -R tank/jails/t@1").rc == 1
+    assert "later" in pool.ok("ls /jails/clone")
+    pool.ok("zfs release keep tank/jails/t@2", "zfs rollback -R tank/jails/t@1")
+    assert pool.ok("ls /jails/t") == "file\n"
+    assert pool.ok("zfs list -H -t all -o name -r tank/jails") == "tank/jails\ntank/jails/t\ntank/jails/t@1\n"
+
+
+def test_an_upgraded_clone_takes_the_place_of_its_origin_and_the_origin_can_go(pool: Shell) -> None:
+    pool.ok("zfs clone tank/jails/t@1 tank/jails/new", "touch /jails/new/upgraded")
+    assert "filesystem has dependent clones" in pool("zfs destroy -r tank/jails/t").err
+    pool.ok(
+        "zfs promote tank/jails/new", "zfs rename tank/jails/t tank/jails/old", "zfs rename tank/jails/new tank/jails/t"
+    )
+    assert pool.ok("ls /jails/t") == "file\nupgraded\n"
+    assert pool.ok("zfs list -H -o origin tank/jails/old") == "tank/jails/t@1\n"
+    pool.ok("zfs destroy tank/jails/old", "zfs rollback tank/jails/t@1")
+    assert pool.ok("ls /jails/t") == "file\n"
