@@ -17,6 +17,7 @@ import typing as t
 from model import zstd
 from model.command import Exit
 from model.files import FLAG_NAMES, Files, account_names, fail, mode_string, reason
+from model.fuse import Fuse
 
 if t.TYPE_CHECKING:
     import tarfile
@@ -278,6 +279,7 @@ class Reader:
         self.users: dict[str, int] = {}
         self.groups: dict[str, int] = {}
         self.base = ctx.path(".")
+        self.fuse = Fuse(ctx)
 
     def run(self) -> int:
         """Do it; return the exit status."""
@@ -295,6 +297,8 @@ class Reader:
             self._members(archive)
         except Stop:
             self.status = 1
+        finally:
+            self.files.save()
         self._finish()
         for name in self.unused:
             self.ctx.warn(f"{name}: Not found in archive")
@@ -387,6 +391,7 @@ class Reader:
         self.status = 1
 
     def _one(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+        self.fuse.step()
         path = self._place(name)
         if path is None:
             return

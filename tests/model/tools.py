@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
 CRONTAB = """usage: crontab [-u user] file
        crontab [-u user] { -l | -r [-f] | -e }
 """
+MAKE = "usage: make [-BeikNnqrSstWwX] [-C directory] ...\n"
+MAKE_LETTERS = "BC:D:d:eI:ij:J:km:nqrSstT:V:v:wXx:"
 FETCH = """usage: fetch [-146AadFlMmnPpqRrsUv] [-B bytes] [--bind-address=host]
        [--ca-cert=file] [--ca-path=dir] [--cert=file] [--crl=file]
        [-i file] [--key=file] [-N file] [--no-passive] [--no-proxy=list]
@@ -104,11 +106,23 @@ def _bad_line(line: str) -> str:
 # make -----------------------------------------------------------------------------------------------------------------
 
 
+def _make_words(ctx: Context) -> tuple[dict[str, list[str]], list[str]]:
+    """Return make's options and operands; either may come first."""
+    flags: dict[str, list[str]] = {}
+    words: list[str] = []
+    rest = ctx.arguments
+    while rest:
+        more, rest = options(ctx.replace(argv=[ctx.argv[0], *rest]), MAKE_LETTERS, MAKE, 2)
+        for letter, values in more.items():
+            flags.setdefault(letter, []).extend(values)
+        while rest and not (rest[0].startswith("-") and len(rest[0]) > 1):
+            words.append(rest.pop(0))
+    return flags, words
+
+
 def make(ctx: Context) -> int:
     """make(1) in a folder without a makefile, or in FreeBSD's sources (see model.world)."""
-    flags, words = options(
-        ctx, "BC:D:d:eI:ij:J:km:nqrSstT:V:v:wXx:", "usage: make [-BeikNnqrSstWwX] [-C directory] ...\n", 2
-    )
+    flags, words = _make_words(ctx)
     folder = ctx.path(flags.get("C", ["."])[-1])
     name = Files(ctx.host).host_path(folder)
     if not folder.is_dir():

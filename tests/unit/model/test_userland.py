@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from model import fuse
 from model.files import used_bytes
 from model.host import Host, Result
 
@@ -227,3 +228,16 @@ def test_tar_keeps_the_holes_of_a_file_however_large_it_is(sh: Shell) -> None:
         old, new = (sh.host.path(f"/tmp/{folder}/{name}") for folder in "ab")
         assert (new.stat().st_size, new.stat().st_blocks) == (old.stat().st_size, old.stat().st_blocks)
     assert sh("cmp /tmp/a/file /tmp/b/file").rc == 0
+
+
+def test_tar_killed_in_the_midst_leaves_what_it_has_unpacked_with_its_flags(sh: Shell) -> None:
+    sh("mkdir /tmp/a /tmp/b")
+    sh("touch /tmp/a/1 /tmp/a/2 /tmp/a/3")
+    sh("chflags schg /tmp/a/1")
+    sh("tar -cf /tmp/x.tar -C /tmp/a 1 2 3")
+    fuse.light(sh.host, "tar", 2)
+    assert sh("tar -xpf /tmp/x.tar -C /tmp/b").rc == fuse.KILLED
+    assert sh("ls /tmp/b").out == "1\n2\n"
+    assert " schg " in sh("ls -lo /tmp/b/1").out
+    assert sh("tar -xpUf /tmp/x.tar --clear-nochange-fflags -C /tmp/b").rc == 0
+    assert sh("ls /tmp/b").out == "1\n2\n3\n"

@@ -254,6 +254,14 @@ def test_make_shows_where_the_objects_are(builder: Builder) -> None:
     assert builder.run("make -C /usr/src -V .OBJDIR MAKEOBJDIRPREFIX=/obj").out == "/obj/usr/src/amd64.amd64\n"
 
 
+def test_options_of_make_may_follow_its_targets(builder: Builder) -> None:
+    builder.sources(NEW)
+    assert builder.run(f"make installworld DESTDIR={ROOT} -C /usr/src -DNO_FSCHG -j 4 distribution").rc == 0
+    assert builder.flags("lib/libc.so.7") == set()
+    assert builder.root.joinpath("etc/rc").exists()
+    assert builder.run("make - -C /usr/src").rc == 2
+
+
 def test_an_unknown_target_is_refused(builder: Builder) -> None:
     builder.sources(NEW)
     done = builder.run(f"make -C /usr/src instalworld DESTDIR={ROOT}")
