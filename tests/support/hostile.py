@@ -111,6 +111,12 @@ class Root:
         files.set_flags(self.path / path, set(flags))
         files.save()
 
+    def mount(self, kind: str, source: str, path: str) -> None:
+        """Mount something there, as a jail may that has allow.mount: a source of nullfs is a folder of the root."""
+        origin = f"{self.name}/{source}" if kind == "nullfs" else source
+        done = self.host.run(["mount", "-t", kind, origin, f"{self.name}/{path}"])
+        assert done.rc == 0, done.err
+
 
 Plant = t.Callable[[Root], None]
 
@@ -245,6 +251,9 @@ TRICKS: dict[str, Plant] = {
     "usr/bin/uname can only grow": _immutable("usr/bin/uname", "sappnd"),
     "lib/libc.so.7 has all flags": _immutable("lib/libc.so.7", "schg", "uchg", "sappnd", "uappnd", "sunlnk", "uunlnk"),
     "the root is immutable": _immutable(".", "schg"),
+    "a tmpfs over usr/share": lambda root: root.mount("tmpfs", "tmpfs", "usr/share"),
+    "home over usr/libexec": lambda root: root.mount("nullfs", "home", "usr/libexec"),
+    "lib over etc": lambda root: root.mount("nullfs", "lib", "etc"),
     "a certificate is the host's secret": _linked("usr/share/certs/trusted/mine.pem", FILE),
     "a certificate is a fifo": lambda root: root.fifo("usr/share/certs/trusted/mine.pem"),
     "conflicts are left": lambda root: root.file("var/db/etcupdate/conflicts/etc/rc", "<<<<<<< yours\n"),

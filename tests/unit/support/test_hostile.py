@@ -48,6 +48,8 @@ def root(host: Host) -> t.Iterator[hostile.Root]:
     Files(host).copy_tree(host.path(STOCK), host.path(JAILS) / "alice")
     root = hostile.Root(host, ROOT)
     yield root
+    for place in ("usr/share", "usr/libexec", "etc"):
+        host.run(["umount", "-f", f"{ROOT}/{place}"])
     root.flag(".")
     shutil.rmtree(host.path(JAILS) / "alice")
 
