@@ -527,7 +527,7 @@ class Reader:
         source = archive.extractfile(member)
         if source and member.sparse is not None:
             with path.open("wb") as file:
-                for start, length in member.sparse:
+                for start, length in t.cast("list[tuple[int, int]]", member.sparse):
                     source.seek(start)
                     file.seek(start)
                     file.write(source.read(length))
