@@ -9,6 +9,7 @@ contain is a release's (see model.archive). The texts are pkg's as far as they a
 
 from __future__ import annotations
 
+import getopt
 import json
 import posixpath
 import re
@@ -90,20 +91,15 @@ class Options(t.NamedTuple):
 
 def pkg(ctx: Context) -> int:
     """pkg(8)."""
-    words, root, settings = ctx.arguments, "/", {}
-    while words and words[0].startswith("-"):
-        word = words.pop(0)
-        if word == "-N":
-            return 0
-        name = "--rootdir" if word.startswith("-r") else "-o" if word.startswith("-o") else word.partition("=")[0]
-        if name not in ("--rootdir", "-o") or not words:
-            return _usage(ctx)
-        value = word[2:] or words.pop(0) if not word.startswith("--") else word.partition("=")[2] or words.pop(0)
-        if name == "--rootdir":
-            root = value
-        else:
-            key, _equals, text = value.partition("=")
-            settings[key] = text
+    try:
+        pairs, words = getopt.getopt(ctx.arguments, "Nr:o:", ["rootdir=", "option="])
+    except getopt.GetoptError:
+        return _usage(ctx)
+    given = dict(pairs)
+    if "-N" in given:
+        return 0
+    root = given.get("--rootdir") or given.get("-r") or "/"
+    settings = dict(value.partition("=")[::2] for letter, value in pairs if letter in ("-o", "--option"))
     if not ctx.path(root).is_dir():
         raise Exit(1, f"Invalid rootdir: {root}: No such file or directory")
     command = COMMANDS.get(words[0]) if words else None
@@ -122,7 +118,7 @@ def _known(ctx: Context, options: Options) -> dict[str, Package]:
     path = ctx.path(options.root + DATABASE)
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else {}
-    except ValueError:
+    except (ValueError, TypeError):
         raise Exit(1, "sqlite error while executing PRAGMA user_version: file is not a database") from None
 
 
