@@ -28,6 +28,8 @@ TEXTS = {
     errno.ENXIO: "Device not configured",
     errno.ENODEV: "Operation not supported by device",
     errno.EAGAIN: "Resource temporarily unavailable",
+    # FreeBSD's ELOOP, which Host.path raises.
+    62: "Too many levels of symbolic links",
 }
 
 # As ls -o and chflags name them, in the order of printing.

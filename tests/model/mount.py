@@ -451,15 +451,15 @@ def umount(ctx: Context) -> int:
 def _umount_one(ctx: Context, word: str, *, force: bool, verbose: bool) -> int:
     with ctx.host.kernel() as kernel:
         mounts = table(kernel)
-    target = _mount_point(ctx, word, mounts)
-    if target is None:
-        try:
+    try:
+        target = _mount_point(ctx, word, mounts)
+        if target is None:
             os.lstat(ctx.path(word))
-        except OSError as error:
-            ctx.warn(f"{word}: statfs: {reason(error)}")
-            ctx.warn(f"{word}: unknown file system")
+            ctx.warn(f"{word}: not a file system root directory")
             return 1
-        ctx.warn(f"{word}: not a file system root directory")
+    except OSError as error:
+        ctx.warn(f"{word}: statfs: {reason(error)}")
+        ctx.warn(f"{word}: unknown file system")
         return 1
     try:
         remove(ctx.host, target, force=force)

@@ -263,3 +263,9 @@ def test_an_upgraded_clone_takes_the_place_of_its_origin_and_the_origin_can_go(p
     assert pool.ok("zfs list -H -o origin tank/jails/old") == "tank/jails/t@1\n"
     pool.ok("zfs destroy tank/jails/old", "zfs rollback tank/jails/t@1")
     assert pool.ok("ls /jails/t") == "file\n"
+
+
+def test_what_leads_in_a_circle_is_no_mount_point(sh: Shell) -> None:
+    sh.ok("ln -s b /tmp/a", "ln -s a /tmp/b")
+    done = sh("umount -f /tmp/a")
+    assert (done.rc, done.err.splitlines()[0]) == (1, "umount: /tmp/a: statfs: Too many levels of symbolic links")
