@@ -76,7 +76,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import pf_rules
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.rules import pf_rules
 
 
 class FilterModule:

@@ -49,7 +49,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import pipes
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.shaping import pipes
 
 
 class FilterModule:

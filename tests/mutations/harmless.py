@@ -18,10 +18,10 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import 
     images,
     jails_parameters,
     limits,
-    pf_rules,
-    pipes,
     worlds,
 )
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.rules import pf_rules
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.shaping import pipes
 from model import archive, machine
 from model.host import Host
 from mutations.fleets import ARCHIVES

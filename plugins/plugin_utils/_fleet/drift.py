@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse import printable
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX
 
-from .filters import TABLE, pipes
 from .moves import root_name
+from .rules import TABLE
+from .shaping import pipes
 
 Values = t.Mapping[str, t.Any]
 

@@ -15,10 +15,10 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import 
     datasets,
     jails_parameters,
     limits,
-    pf_rules,
-    pipes,
     worlds,
 )
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.rules import pf_rules
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.shaping import pipes
 from model.host import Host
 from support.lab import Lab, copy
 
