@@ -22,29 +22,17 @@ options:
     type: list
     elements: dict
     required: true
-  interface:
-    description: Outside interface of the host.
-    type: str
-    required: true
-  addresses:
-    description: Public addresses of the host; NAT translates to the first.
-    type: list
-    elements: str
-    required: true
-  netblocks:
-    description: The networks of the host's jails.
-    type: list
-    elements: str
-    required: true
-  jail_interface:
+  host:
     description:
-      - Interface, or group of interfaces, where the jails of a host meet each other.
-      - The group V(lo) holds lo0 and lo1. Neither alone isolates, because packets between shared addresses on lo1 pass
-        lo1, and packets to the host's own addresses pass lo0.
-    type: str
-    default: lo
+      - What is known of the host, the variable C(vps_host) that P(jailisp.vps.fleet#inventory) gives.
+      - Of it C(interface), C(interfaces), C(addresses), C(own_addresses), C(netblocks), C(services) and C(blocked)
+        count.
+    type: dict
+    required: true
   base:
-    description: Number of the first pipe; the pipes of a jail are O(base) + 2 * id and the one after it.
+    description:
+      - Number of the first pipe. It and the one after it are those of the host's line; a jail has the pipes or queues
+        O(base) + 2 * id and the one after it.
     type: int
     default: 10000
 """
@@ -52,25 +40,29 @@ options:
 EXAMPLES = r"""
 - name: Translate, redirect, isolate
   vars:
-    network: >-
-      {{ jails | jailisp.vps.pf_rules(interface='vtnet0', addresses=['203.0.113.10'], netblocks=['192.168.1.0/24']) }}
+    network: "{{ jails | jailisp.vps.pf_rules(vps_host) }}"
   jailisp.vps.pf_anchor:
     rules: "{{ network.rules }}"
     tables: "{{ network.tables }}"
+    kept_tables: "{{ network.kept_tables }}"
 
 # gives, for instance:
 #   rules:
 #     - rule: nat on vtnet0 inet from 192.168.1.17 to any tag jail_alice -> 203.0.113.10
 #       jail: alice
 #   tables:
+#     host: [127.0.0.1, 198.51.100.11, 203.0.113.10, "::1"]
 #     jails: [192.168.1.0/24]
+#     public: [203.0.113.10]
+#   kept_tables:
+#     blocked: []
 """
 
 RETURN = r"""
 _value:
   description:
-    - The options C(rules), each with its text in C(rule) and, if it is one jail's, the name of that in C(jail), and
-      C(tables), addresses by the name of the table.
+    - The options C(rules), each with its text in C(rule) and, if it is one jail's, the name of that in C(jail),
+      C(tables) and C(kept_tables), addresses by the name of the table.
   type: dict
 """
 

@@ -11,8 +11,11 @@ author:
 short_description: The jails of a host as dummynet pipes
 description:
   - Turns the resolved jails of a host into the options of M(jailisp.vps.dummynet_pipes).
-  - A jail whose bandwidth is capped has two pipes, the first for what it sends, the second for what it receives. Absent
-    jails have none.
+  - A jail whose bandwidth is capped has two pipes, the first for what it sends, the second for what it receives. One
+    without a cap has two queues instead, which share the pipes of the host's line by their weights. Absent jails have
+    none.
+  - No pipe can be as fast as a line of more than 4.29 Gbit/s. The pipes of such a line have no limit, so that the
+    weights have no effect.
 positional: _input
 options:
   _input:
@@ -20,8 +23,14 @@ options:
     type: list
     elements: dict
     required: true
+  link:
+    description: The rates of the host's line in bit/s, C(up) and C(down).
+    type: dict
+    required: true
   base:
-    description: Number of the first pipe; the pipes of a jail are O(base) + 2 * id and the one after it.
+    description:
+      - Number of the first pipe. It and the one after it are those of the host's line; a jail has the pipes or queues
+        O(base) + 2 * id and the one after it.
     type: int
     default: 10000
 """
@@ -29,16 +38,20 @@ options:
 EXAMPLES = r"""
 - name: Shape the jails
   vars:
-    shaping: "{{ jails | jailisp.vps.pipes }}"
+    shaping: "{{ jails | jailisp.vps.pipes(vps_host.link) }}"
   jailisp.vps.dummynet_pipes:
     pipes: "{{ shaping.pipes }}"
     queues: "{{ shaping.queues }}"
 
 # gives, for instance:
 #   pipes:
+#     - {number: 10000, bandwidth: 1Gbit/s}
+#     - {number: 10001, bandwidth: 1Gbit/s}
 #     - {number: 10034, bandwidth: 10Mbit/s, jail: alice}
 #     - {number: 10035, bandwidth: 20Mbit/s, jail: alice}
-#   queues: []
+#   queues:
+#     - {number: 10036, pipe: 10000, weight: 10, jail: bob}
+#     - {number: 10037, pipe: 10001, weight: 10, jail: bob}
 """
 
 RETURN = r"""

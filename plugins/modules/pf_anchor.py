@@ -38,6 +38,13 @@ options:
     description: Tables of the anchor; each name with the addresses and networks that it holds.
     type: dict
     default: {}
+  kept_tables:
+    description:
+      - Tables of the anchor that the host's administrators fill by C(pfctl -T add) and C(pfctl -T delete); each name
+        with the addresses and networks that are in it anyway.
+      - No load takes away what they added.
+    type: dict
+    default: {}
   anchor:
     description: The name of the anchor.
     type: str
@@ -116,6 +123,7 @@ ARGUMENT_SPEC = {
         },
     },
     "tables": {"type": "dict", "default": {}},
+    "kept_tables": {"type": "dict", "default": {}},
     "anchor": {"type": "str", "default": "jailisp"},
     "conf": {"type": "path", "default": "/etc/pf.conf"},
 }

@@ -174,6 +174,10 @@ def _jail(number: int, chance: random.Random) -> dict[str, t.Any]:
         (3, {"hostname": f"www{number}.example.net"}),
         (4, {"limits": {"disk": "2G", "memory": "384M", "processes": 80, "cpu": "40%"}}),
         (5, {"bandwidth": {"up": "8Mbit/s", "down": "8Mbit/s", "weight": 20}}),
+        (8, {"outgoing": {"smtp": True}}),
+        (10, {"connections": {"states": 5000, "rate": "200/10"}}),
+        (14, {"allow_from": [{"network": "10.9.0.0/16", "port": "5432-5433"}]}),
+        (15, {"nat": public(host, 2)}),
         (7, {"release": "14.3-RELEASE"}),
         (9, {"restart": True}),
         (11, {"state": "stopped"}),
@@ -192,6 +196,8 @@ def _publish(number: int, host: int) -> list[dict[str, t.Any]]:
     first: list[dict[str, t.Any]] = [{"port": 8000 + number, "to": 22}]
     if number % 4 == 0:
         first.append({"port": 20000 + number, "to": 53, "protocol": "udp"})
+    if number % 5 == 0:
+        first.append({"port": f"{21000 + 10 * number}-{21009 + 10 * number}", "to": 5000, "from": ["198.51.100.0/24"]})
     if number % 6 == 0:
         first.append({"port": 20000 + number, "to": 80, "address": public(host, 2)})
     return first

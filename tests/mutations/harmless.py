@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.compile import resolve_host
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import (
     datasets,
     images,
@@ -46,7 +47,7 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
     """Return the modules that converge a host, in the order of site.yml, with what each is given."""
     root, dataset = host["vps_root"], host["vps_storage"] == "dataset"
     above = root.rpartition("/")[0]
-    shaping = pipes(jails)
+    shaping = pipes(jails, host["vps_link"])
     interface = host["vps_jail_interface"]
     pool = {
         "dataset": f"{host.get('vps_pool')}/jails",
@@ -57,7 +58,6 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
         {"name": pool["dataset"], "properties": {"mountpoint": root}},
         {"name": pool["release_dataset"], "properties": {"mountpoint": pool["release_root"]}},
     ]
-    netblocks = [str(host[key]) for key in ("vps_netblock", "vps_netblock6") if key in host]
     return (
         ("host_settings", {"kernel_modules": ["pf", "dummynet"], "interfaces": [interface], "devfs_rulesets": [4]}),
         *([("zfs_datasets", {"datasets": parents + datasets(jails)})] if dataset else []),
@@ -65,7 +65,7 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
         ("jail_images", {"images": images(jails)}),
         ("jail_worlds", {"worlds": worlds(jails), "releases": host["vps_releases"], **(pool if dataset else {})}),
         ("dummynet_pipes", {**shaping, "remove": False}),
-        ("pf_anchor", pf_rules(jails, host["vps_interface"], host["vps_addresses"], netblocks)),
+        ("pf_anchor", pf_rules(jails, resolve_host(host))),
         ("dummynet_pipes", shaping),
         ("rctl_rules", {"jails": limits(jails)}),
         ("jails", {"jails": jails_parameters(jails, interface=interface)}),

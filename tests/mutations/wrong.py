@@ -56,8 +56,9 @@ def wrong_values(key: Key) -> t.Iterator[Wrong]:
     if key.kind != "boolean":
         yield Wrong("a boolean", "true")
         yield Wrong("YAML's no", "no")
-    if key.kind != "integer":
+    if key.kind not in ("integer", "portrange"):
         yield Wrong("a number", "5")
+    if key.kind != "integer":
         yield Wrong("a date", "2026-11-24")
     yield from KINDS[key.kind](key)
 
@@ -427,6 +428,48 @@ def _ports(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("every port", "1-65535", RIGHT)
 
 
+def _port_range(_key: Key) -> t.Iterator[Wrong]:
+    yield Wrong("nothing", "0")
+    yield Wrong("a negative port", "-1")
+    yield Wrong("beyond the last port", "65536")
+    yield Wrong("a fraction", "80.5")
+    yield from _listed(
+        (
+            ("a port in quotes", "8000"),
+            ("backwards", "8009-8000"),
+            ("from nothing", "0-10"),
+            ("a range of one", "8000-8000"),
+            ("a range beyond the last port", "65530-65536"),
+            ("a range too long", "10000-20000"),
+            ("no end", "8000-"),
+            ("as pf writes it", "8000:8009"),
+            ("two ranges", "8000-8001,8003-8004"),
+            ("of another script", "٨٠٠٠-٨٠٠٩"),
+        )
+    )
+    yield Wrong("a range", '"45000-45009"', RIGHT)
+
+
+def _network(_key: Key) -> t.Iterator[Wrong]:
+    yield Wrong("a fraction", "192.168")
+    yield Wrong("a large number", "3232235793")
+    yield from _listed(
+        (
+            ("a name", "www.example.net"),
+            ("with the bits of a host", "198.51.100.17/24"),
+            ("a mask", "198.51.100.0/255.255.255.0"),
+            ("a length of 33", "198.51.100.0/33"),
+            ("a negation", "!198.51.100.0/24"),
+            ("a table", "<jails>"),
+            ("a range", "198.51.100.1-198.51.100.9"),
+            ("every address", "0.0.0.0/0"),
+            ("loopback", "127.0.0.1"),
+            ("multicast", "ff02::/16"),
+            ("with a zone", "fe80::1%lo1"),
+        )
+    )
+
+
 def _blob(*parts: bytes) -> str:
     return base64.b64encode(b"".join(struct.pack(">I", len(part)) + part for part in parts)).decode()
 
@@ -625,6 +668,10 @@ KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "relative": _relative,
     "moment": _moment,
     "ports": _ports,
+    "portrange": _port_range,
+    "network": _network,
+    "networks": _elements(_network),
+    "texts": _elements(_text),
     "sshkeys": _elements(_sshkey),
     "addresses": _elements(_address),
     "addresses46": _elements(_address46),
@@ -636,5 +683,5 @@ KINDS: dict[str, t.Callable[[Key], t.Iterator[Wrong]]] = {
     "named": _named,
     "rules": _rules,
 }
-LISTS = frozenset({"sshkeys", "addresses", "addresses46", "choices", "mappings"})
+LISTS = frozenset({"sshkeys", "addresses", "addresses46", "networks", "texts", "choices", "mappings"})
 COLLECTIONS = LISTS | {"mapping", "releases", "named", "rules"}

@@ -44,11 +44,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Wish:
-    """The whole content of one anchor, and where it and the main rules are kept."""
+    """The whole content of one anchor, and where it and the main rules are kept.
+
+    ``kept`` are tables that the host's administrators fill, with what is to be in them whatever they do.
+    """
 
     anchor: str
     rules: tuple[Rule, ...]
     tables: dict[str, tuple[str, ...]]
+    kept: dict[str, tuple[str, ...]]
     conf: str
     file: str
     note: str
@@ -61,10 +65,14 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         raise InvalidDesired(f"anchor: {anchor!r} is no name for an anchor; use small letters, digits, - and _")
     rules = tuple(_rule(place, record) for place, record in enumerate(parameters["rules"]))
     _in_order(rules)
+    tables, kept = parameters["tables"], parameters["kept_tables"]
+    for name in tables.keys() & kept.keys():
+        raise InvalidDesired(f"kept_tables: {name} stands in tables too; remove it there or here")
     return Wish(
         anchor=anchor,
         rules=rules,
-        tables={name: _table(name, addresses) for name, addresses in sorted(parameters["tables"].items())},
+        tables={name: _table(name, addresses) for name, addresses in sorted(tables.items())},
+        kept={name: _table(name, addresses) for name, addresses in sorted(kept.items())},
         conf=parameters["conf"],
         file=f"/etc/pf.anchors/{anchor}.conf",
         note=f"/var/db/jailisp/pf_{anchor}.json",

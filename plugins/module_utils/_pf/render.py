@@ -22,6 +22,8 @@ FILTERING = (*FILTER, "anchor", "antispoof", "load")
 def render_file(wish: Wish) -> str:
     """Return the anchor's file: tables, then one rule a line with the record that it comes from."""
     tables = [f"table <{name}> persist {{ {' '.join(addresses)} }}\n" for name, addresses in wish.tables.items()]
+    # Without a list of addresses a load leaves in it what is there.
+    tables += [f"table <{name}> persist\n" for name in wish.kept]
     rules = [f"{rule.text} # {rule.jail}\n" if rule.jail else f"{rule.text}\n" for rule in wish.rules]
     return "".join([HEADER, *tables, *rules])
 

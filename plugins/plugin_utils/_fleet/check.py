@@ -15,12 +15,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
 
 from .capacity import check_capacity, neighbourhood_usage
-from .claims import check_unique, publish_block
+from .claims import check_unique
 from .credentials import key_material
 from .limits import RULES, read_rule
 from .model import (
@@ -41,6 +41,7 @@ from .model import (
 )
 from .names import check_names
 from .neighbourhoods import check_neighbourhood, check_places
+from .reach import check_reach
 from .values import ELEMENTS, ENTRIES, READERS, VAULTED, meant, read_value, said_of, shown
 from .ways import check_ways
 
@@ -135,7 +136,7 @@ class Checker:
         if key.required and not raw:
             raise ValueError("is empty; give at least one")
         kind = ELEMENTS.get(key.kind, "mapping")
-        element = Key(key.name, kind, key.description, keys=key.keys, choices=key.choices)
+        element = replace(key, kind=kind, required=False, default=None)
         converted: Values = {}
         for index, item in enumerate(raw):
             place = item.line or line if isinstance(item, Block) else line
@@ -275,7 +276,6 @@ class _References:
         self.storage(record, jail, host)
         self.neighbourhood(record, jail, host)
         self.reservation(record, jail, plan, host)
-        self.published(record, jail, host)
         self.release(record, jail, plan, host)
         self.bandwidth(record, jail)
 
@@ -351,16 +351,6 @@ class _References:
         elif {"disk", "reservation"} & own.keys() and isinstance(block, Block):
             key = "reservation" if "reservation" in own else "disk"
             _check_reservation(record, block, {**plan, **own}, f"limits.{key}", self.problems)
-
-    def published(self, record: Record, jail: Values, host: Values) -> None:
-        """Note a published address that is not the host's."""
-        known = host.get("vps_addresses", [])
-        for index, entry in enumerate(jail.get("publish", ())):
-            if known and "address" in entry and entry["address"] not in known:
-                block = publish_block(record, index)
-                said = said_of(block, "address", entry["address"])
-                text = f"{said} is no address of {jail['host']}; choose one of {', '.join(known)}"
-                self.problem(record, f"publish[{index}].address", text, block.line_of("address"))
 
     def release(self, record: Record, jail: Values, plan: Values, host: Values) -> None:
         """Note a release that the host does not have."""
@@ -446,6 +436,7 @@ def check_fleet(
         references.check(record)
     check_names(fleet, checked.hosts, sources, around, problems)
     check_unique(fleet.jails or [], checked, sources, around, problems)
+    check_reach(fleet.jails or [], checked, sources, problems)
     check_ways(fleet.jails or [], checked, sources, around, problems)
     check_capacity(checked, sources, problems)
     return checked

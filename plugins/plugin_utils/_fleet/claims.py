@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .model import Block, Problem, Record, Sources, Surroundings
-from .values import said_of
+from .values import port_range, said_of
 
 if t.TYPE_CHECKING:
     from .check import Checked, Values
@@ -50,19 +50,27 @@ def publish_block(record: Record, index: int) -> Block:
     return entry if isinstance(entry, Block) else Block({})
 
 
-def public_address(record: Record, index: int, entry: Values, host: Values) -> str | None:
+def public_address(record: Record, index: int, jail: Values, host: Values) -> str | None:
     """Return the public address of an entry of publish; None if an error hides it."""
+    entry = jail["publish"][index]
     if "address" in entry or "address" in publish_block(record, index).values:
         return entry.get("address")
+    if "public" in record.block.values:
+        return jail.get("public")
     return next(iter(host.get("vps_addresses", ())), None)
 
 
 def _check(claims: t.Iterable[_Claim], problems: list[Problem]) -> None:
     """Note every claim to a value that an earlier claim of another key or record took."""
     taken: dict[t.Hashable, _Claim] = {}
+    told: set[tuple[str, str]] = set()
     for claim in claims:
         first = taken.setdefault(claim.value, claim)
-        if first is not claim:
+        if first is claim:
+            continue
+        # Of a range of ports that is taken, one is told.
+        if not isinstance(claim.value, tuple) or (claim.file, claim.key) not in told:
+            told.add((claim.file, claim.key))
             place = f"{first.file}:{first.line}" if first.line else first.file
             text = f"{claim.shown} is taken by {first.owner} ({place}); choose a free one"
             problems.append(Problem(claim.file, claim.line, claim.key, text))
@@ -82,10 +90,11 @@ def _ports(records: list[Record], checked: Checked) -> t.Iterator[_Claim]:
         jail = checked.jails[record.name]
         host = checked.hosts.get(jail.get("host", ""), {})
         for index, entry in enumerate(jail.get("publish", ())):
-            value = (public_address(record, index, entry, host), entry.get("protocol"), entry.get("port"))
-            if None not in value:
+            address, protocol = public_address(record, index, jail, host), entry.get("protocol")
+            if None not in (address, protocol, entry.get("port")):
                 block = publish_block(record, index)
-                yield _Claim(value, record.name, record.file, block.line_of("port"), f"publish[{index}].port", block)
+                claim = _Claim(None, record.name, record.file, block.line_of("port"), f"publish[{index}].port", block)
+                yield from (replace(claim, value=(address, protocol, port)) for port in port_range(entry["port"]))
 
 
 def _hosts(hosts: dict[str, Values], sources: Sources) -> t.Iterator[_Claim]:
@@ -121,5 +130,6 @@ def check_unique(
     _check(_jails(records, checked, "id"), problems)
     # Two hosts may well be reached by one address, at two ports; no jail may have it.
     taken = {claim.value: claim for claim in (*public, *_reached(checked, sources, around))}
-    _check((*taken.values(), *_jails(records, checked, "address"), *_jails(records, checked, "address6")), problems)
+    own = (claim for key in ("address", "address6", "public") for claim in _jails(records, checked, key))
+    _check((*taken.values(), *own), problems)
     _check(_ports(records, checked), problems)

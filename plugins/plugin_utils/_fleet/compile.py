@@ -19,17 +19,24 @@ from .model import DEFAULT_WEIGHT, HOST_PREFIX, LIMITS, Fleet, FleetError, Probl
 from .read import read_fleet
 
 
-def resolve_publish(entries: list[Values], host: Values) -> list[Values]:
-    """Return the published ports of a jail, each with its address, in the record's order."""
+def resolve_publish(jail: Values, host: Values) -> list[Values]:
+    """Return the published ports of a jail, each with its address and who reaches it, in the record's order."""
     return [
         {
             "protocol": entry["protocol"],
-            "address": entry.get("address", host["vps_addresses"][0]),
+            "address": entry.get("address") or jail.get("public") or host["vps_addresses"][0],
             "port": entry["port"],
             "to": entry["to"],
+            "from": entry.get("from", []),
         }
-        for entry in entries
+        for entry in jail["publish"]
     ]
+
+
+def _nat(jail: Values, plan: Values, host: Values) -> t.Any:
+    """Return the public address that the connections of a jail come from."""
+    found = jail.get("nat") or jail.get("public") or plan.get("nat") or host.get("vps_nat")
+    return found or host["vps_addresses"][0]
 
 
 def says(value: t.Any, word: str) -> bool:
@@ -54,6 +61,7 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
     """
     limits = {**plan, **jail.get("limits", {})}
     storage = jail.get("storage") or host["vps_storage"]
+    unlimited = {"states": None, "rate": None}
     uncapped = {"up": None, "down": None, "weight": DEFAULT_WEIGHT}
     return {
         "name": name,
@@ -74,7 +82,13 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "snapshot_room": host["vps_snapshot_room"],
         "release": jail.get("release") or plan.get("release") or host["vps_release"],
         "restart": jail["restart"],
-        "publish": resolve_publish(jail["publish"], host),
+        "publish": resolve_publish(jail, host),
+        "public": jail.get("public"),
+        "publish_all": jail["publish_all"],
+        "nat": _nat(jail, plan, host),
+        "allow_from": jail["allow_from"],
+        "outgoing": {**plan["outgoing"], **jail.get("outgoing", {})},
+        "connections": {**unlimited, **plan.get("connections", {}), **jail.get("connections", {})},
         "limits": {limit: limits[limit] for limit in LIMITS},
         "reservation": limits.get("reservation"),
         "rctl": {**plan.get("rctl", {}), **jail.get("limits", {}).get("rctl", {})},
@@ -93,6 +107,7 @@ def resolve_host(host: Values) -> Values:
     """
     values = {name.removeprefix(HOST_PREFIX): value for name, value in host.items()}
     values |= {"pool": host.get("vps_pool"), "netblock": str(host["vps_netblock"]), "ports": list(host["vps_ports"])}
+    values["nat"] = host.get("vps_nat", host["vps_addresses"][0])
     values["netblock6"] = str(host["vps_netblock6"]) if "vps_netblock6" in host else None
     neighbourhoods = host.get("vps_neighbourhoods", {})
     pool, folder = values["pool"], host["vps_root"].rpartition("/")[0]

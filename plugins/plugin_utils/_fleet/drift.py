@@ -17,7 +17,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse impor
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX
 
 from .moves import root_name
-from .rules import TABLE
+from .rules import TABLES
 from .shaping import pipes
 
 Values = t.Mapping[str, t.Any]
@@ -250,12 +250,12 @@ class _Host:
     def _in_kernel(self) -> t.Iterator[Difference]:
         found, jails = self.found, list(self.jails.values())
         for table in found["tables"]:
-            if table != TABLE:
+            if table not in TABLES:
                 yield self._row("pf", f"<{table}>", HOST_ONLY, "a table that no record needs")
         for anchor in found["anchors"]:
             yield self._row("pf", anchor, HOST_ONLY, "an anchor below ours")
         stale = (self.variables.get("__shaping_result") or {}).get("stale", [])
-        for kind, wanted in pipes(jails).items():
+        for kind, wanted in pipes(jails, self.variables["vps_host"]["link"]).items():
             numbers = {flow["number"] for flow in wanted}
             for number in found[kind]:
                 name = kind.removesuffix("s")

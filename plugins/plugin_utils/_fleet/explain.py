@@ -33,6 +33,7 @@ _WRITTEN: dict[str, t.Callable[[t.Any], str]] = {
     "boolean": lambda value: "true" if value else "false",
     "ports": lambda value: "{}-{}".format(*value),
     "choices": lambda value: ", ".join(value) or "none",
+    "portrange": lambda value: str(value) if isinstance(value, int) else "{}-{}".format(*value),
 }
 
 
@@ -67,8 +68,9 @@ def explain_jail(
     host = _host(jail["host"], checked, variables)
     resolved = resolve_jail(Sourced(name, name, record.file), source.mapping(jail, JAIL_KEYS), plan, host)
     # Where there is no entry that could carry the origin.
-    if not resolved["publish"]:
-        resolved["publish"] = Sourced([], "none", source.origin("publish", record.block))
+    for key in ("publish", "allow_from"):
+        if not resolved[key]:
+            resolved[key] = Sourced([], "none", source.origin(key, record.block))
     if not resolved["rctl"]:
         resolved["rctl"] = Sourced({}, "none", DEFAULT)
     return list(_lines(resolved))
@@ -144,10 +146,10 @@ def _lines(value: t.Any, path: str = "") -> t.Iterator[Line]:
     if isinstance(value, dict):
         for name, part in value.items():
             yield from _lines(part, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
+    elif isinstance(value, list) and value:
         for index, part in enumerate(value):
             yield from _lines(part, f"{path}[{index}]")
     elif isinstance(value, Sourced):
         yield path, value
     else:
-        yield path, Sourced(value, "none" if value is None else str(value), DEFAULT)
+        yield path, Sourced(value, "none" if value in (None, []) else str(value), DEFAULT)

@@ -169,11 +169,46 @@ _PARAMETERS = (
 )
 
 PUBLISH_KEYS = (
-    Key("port", "integer", "Port on the host's public address.", required=True, maximum=65535),
-    Key("to", "integer", "Port in the jail.", required=True, maximum=65535),
+    Key("port", "portrange", "Port on the public address, or a range of at most 1000.", required=True),
+    Key("to", "integer", "Port in the jail; of a range the first.", required=True, maximum=65535),
     Key("protocol", "choice", "Transport protocol.", default="tcp", choices=("tcp", "udp")),
-    Key("address", "address", "Public address of the host; default is the first of vps_addresses."),
+    Key(
+        "address",
+        "address",
+        "One of vps_addresses, or the jail's own `public`; default is `public`, or else the first of vps_addresses.",
+    ),
+    Key("from", "networks", "Who reaches it: addresses and networks; everybody without it."),
 )
+
+ALLOW_KEYS = (
+    Key("jail", "name", "A jail of the same host."),
+    Key("network", "network", "Or an address or a network."),
+    Key("port", "portrange", "Port of this jail, or a range; all of them without it."),
+    Key(
+        "protocol",
+        "choice",
+        "Transport protocol; default is tcp with a port, else all of them.",
+        choices=("tcp", "udp"),
+    ),
+)
+
+_RATE = r"[1-9][0-9]{0,6}/[1-9][0-9]{0,6}"
+_CONNECTIONS = (
+    Key("states", "integer", "How many connections it may have in each direction at a time.", maximum=1000000),
+    Key(
+        "rate",
+        "text",
+        "How many connections it may open in how many seconds; those beyond are cut off.",
+        pattern=_RATE,
+        form="a number of connections and of seconds, such as 200/10",
+    ),
+)
+
+
+def _outgoing(default: bool | None) -> tuple[Key, ...]:
+    """Return the keys of outgoing, which a plan gives and a jail's record may override."""
+    return (Key("smtp", "boolean", "Whether it may connect to port 25 of others.", default=default),)
+
 
 JAIL_KEYS = (
     Key("host", "name", "The jail host that it runs on.", required=True),
@@ -200,6 +235,12 @@ JAIL_KEYS = (
     ),
     Key("retired", "moment", "When it became absent; `retire.yml` writes it, its last archive is named after it."),
     Key("publish", "mappings", "Public ports that lead to the jail.", default=(), keys=PUBLISH_KEYS),
+    Key("public", "address", "Public address of its own, in vps_public of its host."),
+    Key("publish_all", "boolean", "Whether every port of its own addresses leads to the jail.", default=False),
+    Key("nat", "address", "Public address of the host that its connections come from; default is `public`."),
+    Key("allow_from", "mappings", "Who else reaches its private address.", default=(), keys=ALLOW_KEYS),
+    Key("outgoing", "mapping", "Overrides of the plan's outgoing.", keys=_outgoing(default=None)),
+    Key("connections", "mapping", "Overrides of the plan's connections.", keys=_CONNECTIONS),
     Key("limits", "mapping", "Overrides of the plan's limits.", keys=_limits(required=False)),
     Key("bandwidth", "mapping", "Overrides of the plan's bandwidth.", keys=_BANDWIDTH),
     Key("release", "release", "Override of the plan's and the host's release."),
@@ -216,6 +257,9 @@ JAIL_KEYS = (
 PLAN_KEYS = (
     *_limits(required=True),
     Key("bandwidth", "mapping", "Cap of the jail's traffic; none without it.", keys=_BANDWIDTH),
+    Key("nat", "address", "Public address that the connections of its jails come from; default is vps_nat."),
+    Key("outgoing", "mapping", "What its jails may connect to.", keys=_outgoing(default=False)),
+    Key("connections", "mapping", "Limits of each jail's connections; none without it.", keys=_CONNECTIONS),
     Key("release", "release", "Release of the plan's jails; default is the host's."),
     Key("jail", "mapping", "What the kernel lets the plan's jails do, as in jail(8).", keys=_PARAMETERS),
     Key(
@@ -247,11 +291,42 @@ HOST_KEYS = (
         pattern=_INTERFACE,
         form="the name of an interface, such as vtnet0",
     ),
-    Key("vps_addresses", "addresses", "Public IPv4 addresses; NAT translates to the first.", required=True),
+    Key(
+        "vps_interfaces",
+        "texts",
+        "Further outside interfaces; what holds on vps_interface holds on them too.",
+        default=(),
+        pattern=_INTERFACE,
+        form="the name of an interface, such as vtnet1",
+    ),
+    Key("vps_addresses", "addresses", "Public IPv4 addresses.", required=True),
+    Key("vps_nat", "address", "The one of them that connections of jails come from; default is the first."),
+    Key(
+        "vps_public",
+        "networks",
+        "Public IPv4 addresses and networks for jails that have one of their own; they lead to the host.",
+        default=(),
+    ),
+    Key(
+        "vps_services",
+        "mappings",
+        "Ports at the host's own addresses that its jails may reach.",
+        default=(),
+        keys=(
+            Key("port", "integer", "Port.", required=True, maximum=65535),
+            Key("protocol", "choice", "Transport protocol.", default="tcp", choices=("tcp", "udp")),
+        ),
+    ),
     Key(
         "vps_own_addresses",
         "addresses46",
         "The host's own addresses, at which its sshd answers, and at no other; default is vps_addresses.",
+    ),
+    Key(
+        "vps_blocked",
+        "networks",
+        "Addresses and networks that nobody here talks with; administrators block more while the host runs.",
+        default=(),
     ),
     Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),
     Key("vps_netblock6", "netblock6", "IPv6 network of the host's jails; none without it."),

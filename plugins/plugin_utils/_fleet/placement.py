@@ -17,6 +17,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_r
 
 from .capacity import RESOURCES, Room, amounts, neighbourhood_usage, usage
 from .model import ID_MAX
+from .values import port_range
 
 if t.TYPE_CHECKING:
     import ipaddress
@@ -79,6 +80,11 @@ def free_ports(span: tuple[int, int], count: int, taken: t.Collection[int]) -> i
     return None
 
 
+def _ports_of(entry: Values) -> list[Port]:
+    """Return the ports that an entry of publish takes."""
+    return [(entry["protocol"], port) for port in port_range(entry["port"])]
+
+
 class Market:
     """What the hosts of a fleet have to give: `checked` is the whole fleet, without errors."""
 
@@ -103,9 +109,9 @@ class Market:
             ssh = int(self.ways.get(name, {}).get("ansible_port") or SSH)
             ports.update({address: {("tcp", ssh)} for address in host["vps_addresses"]})
         for jail in self.checked.jails.values():
-            first = self.checked.hosts[jail["host"]]["vps_addresses"][0]
+            first = jail.get("public") or self.checked.hosts[jail["host"]]["vps_addresses"][0]
             for entry in jail["publish"]:
-                ports[entry.get("address", first)].add((entry["protocol"], entry["port"]))
+                ports.setdefault(entry.get("address", first), set()).update(_ports_of(entry))
         return ports
 
     def place(self, wanted: Wanted) -> tuple[Offer | None, list[Offer]]:
@@ -145,7 +151,7 @@ class Market:
     def _first_port(self, host: Values, wanted: Wanted) -> int | None:
         """Return the first of the ports that a plan gives, on the first address of the host."""
         first = host["vps_addresses"][0]
-        brought = {(each["protocol"], each["port"]) for each in wanted.publish if each.get("address", first) == first}
+        brought = {port for each in wanted.publish if each.get("address", first) == first for port in _ports_of(each)}
         taken = {port for protocol, port in self.ports[first] | brought if protocol == "tcp"}
         return free_ports(host["vps_ports"], wanted.plan["ports"], taken)
 
@@ -160,8 +166,9 @@ class Market:
             address = entry.get("address", host["vps_addresses"][0])
             if address not in host["vps_addresses"]:
                 yield f"address {address}"
-            elif (entry["protocol"], entry["port"]) in self.ports[address]:
-                yield f"{entry['protocol']} port {entry['port']} of {address}"
+            else:
+                taken = [port for protocol, port in _ports_of(entry) if (protocol, port) in self.ports[address]]
+                yield from (f"{entry['protocol']} port {port} of {address}" for port in taken[:1])
 
 
 def _short_of(room: Room, needs: t.Mapping[str, int]) -> t.Iterator[str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 from .limits import AMOUNT_PATTERN, RULE_PATTERN
@@ -95,13 +96,17 @@ def _value(key: Key) -> Schema:
     if key.kind in _STRUCTURES:
         return _STRUCTURES[key.kind](key)
     if key.kind in ELEMENTS:
-        return _list(key, _value(Key(key.name, ELEMENTS[key.kind], key.description, choices=key.choices)))
+        return _list(key, _value(replace(key, kind=ELEMENTS[key.kind])))
     return _text(key)
 
 
 def _integer(key: Key) -> Schema:
     schema: Schema = {"type": "integer", "minimum": key.minimum}
     return schema if key.maximum is None else {**schema, "maximum": key.maximum}
+
+
+def _port_range(key: Key) -> Schema:
+    return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, _text(key)]}
 
 
 def _list(key: Key, items: Schema) -> Schema:
@@ -137,6 +142,7 @@ def _text(key: Key) -> Schema:
 _STRUCTURES: dict[str, t.Callable[[Key], Schema]] = {
     "integer": _integer,
     "address46": lambda key: _ANY_ADDRESS,
+    "portrange": _port_range,
     "boolean": lambda key: {"type": "boolean"},
     "choice": lambda key: {"enum": list(key.choices)},
     "mapping": lambda key: _mapping(key.keys),

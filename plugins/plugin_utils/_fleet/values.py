@@ -61,6 +61,8 @@ PATTERNS = {
     "relative": r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*",
     "moment": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z",
     "ports": r"([0-9]{1,5})-([0-9]{1,5})",
+    "portrange": r"([0-9]{1,5})-([0-9]{1,5})",
+    "network": r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?",
     "release": RELEASE_PATTERN,
     "netblock": r"[0-9.]+/[0-9]{1,2}",
     "netblock6": r"[0-9A-Fa-f:.]+/[0-9]{1,3}",
@@ -70,6 +72,8 @@ PATTERNS = {
 _COMPILED = {kind: re.compile(pattern) for kind, pattern in PATTERNS.items()}
 
 _PORT_MAX = 65535
+# Each port of a range is looked at by itself; who needs more than these needs an address of his own.
+_RANGE_MAX = 1000
 
 
 def _many(value: t.Any) -> bool:
@@ -233,6 +237,23 @@ def _read_ports(value: t.Any, key: Key) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def port_range(port: int | t.Sequence[int]) -> range:
+    """Return the ports that a value of kind `portrange` means: one, or from the first to the last."""
+    first, last = (port, port) if isinstance(port, int) else port
+    return range(first, last + 1)
+
+
+def _read_port_range(value: t.Any, key: Key) -> int | tuple[int, int]:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _PORT_MAX:
+        return value
+    match = _match(value, "portrange")
+    if not match or not 0 < int(match[1]) < int(match[2]) <= _PORT_MAX:
+        raise ValueError("is neither a port nor a range of ports; write one such as 8000 or 8000-8009")
+    if int(match[2]) - int(match[1]) >= _RANGE_MAX:
+        raise ValueError(f"is more than {_RANGE_MAX} ports; give the jail a public address of its own")
+    return int(match[1]), int(match[2])
+
+
 def _read_release(value: t.Any, key: Key) -> str:
     return _matching(value, "release", "is not a release; write one such as 15.1-RELEASE-p1")
 
@@ -330,6 +351,20 @@ def _read_netblock6(value: t.Any, key: Key) -> ipaddress.IPv6Network:
     return interface.network
 
 
+def _read_network(value: t.Any, key: Key) -> str:
+    complaint = "is neither an address nor a network; write one such as 198.51.100.0/24"
+    if not _match(value, "network"):
+        raise ValueError(complaint)
+    try:
+        interface = ipaddress.ip_interface(value)
+    except ValueError:
+        raise ValueError(complaint) from None
+    if interface.ip != interface.network.network_address:
+        raise ValueError(f"has bits of a host; write {interface.network}")
+    _check_usable(interface.network)
+    return str(interface.network) if "/" in value else str(interface.ip)
+
+
 READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
     "name": _read_text,
     "text": _read_text,
@@ -352,6 +387,8 @@ READERS: dict[str, t.Callable[[t.Any, Key], t.Any]] = {
     "relative": _read_relative,
     "moment": _read_moment,
     "ports": _read_ports,
+    "portrange": _read_port_range,
+    "network": _read_network,
     "sshkey": lambda value, key: read_ssh_key(value),
     "crypt": lambda value, key: read_crypt(value),
 }
@@ -363,7 +400,14 @@ ENTRIES = {
 }
 
 # Lists of single values: the kind of their elements.
-ELEMENTS = {"sshkeys": "sshkey", "addresses": "address", "addresses46": "address46", "choices": "choice"}
+ELEMENTS = {
+    "sshkeys": "sshkey",
+    "addresses": "address",
+    "addresses46": "address46",
+    "choices": "choice",
+    "networks": "network",
+    "texts": "text",
+}
 
 
 def meant(word: t.Any, known: t.Collection[str]) -> str:

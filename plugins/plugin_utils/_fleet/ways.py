@@ -13,7 +13,7 @@ import typing as t
 
 from .claims import as_address, public_address, publish_block
 from .model import Problem, Record, Sources, Surroundings
-from .values import said_of
+from .values import port_range, said_of
 
 if t.TYPE_CHECKING:
     from .check import Checked, Values
@@ -62,8 +62,9 @@ def _check_published(
     jail = checked.jails[record.name]
     host = checked.hosts.get(jail.get("host", ""), {})
     for index, entry in enumerate(jail.get("publish", ())):
-        address, port = public_address(record, index, entry, host), entry.get("port")
-        if (address, entry.get("protocol"), port) in reserved:
+        address = public_address(record, index, jail, host)
+        ports = port_range(entry["port"]) if "port" in entry else ()
+        for port in (each for each in ports if (address, entry.get("protocol"), each) in reserved):
             block = publish_block(record, index)
             said = f"tcp port {said_of(block, 'port', port)} of {said_of(block, 'address', address)}"
             text = f"{said} is where Ansible reaches {jail['host']}; choose another"

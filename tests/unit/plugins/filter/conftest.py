@@ -32,8 +32,29 @@ def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
         "publish": [],
         "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
         "reservation": None,
+        "public": None,
+        "publish_all": False,
+        "nat": "203.0.113.10",
+        "allow_from": [],
+        "outgoing": {"smtp": False},
+        "connections": {"states": None, "rate": None},
         "bandwidth": {"up": None, "down": None, "weight": 10},
         "parameters": {"securelevel": 2, "sysvipc": "new", "allow": ["reserved_ports", "suser"]},
+        **changes,
+    }
+
+
+def host(**changes: t.Any) -> dict[str, t.Any]:
+    """Return what is known of a host, as the inventory plugin gives it."""
+    return {
+        "interface": "vtnet0",
+        "interfaces": [],
+        "addresses": ["203.0.113.10", "203.0.113.11"],
+        "own_addresses": ["198.51.100.11"],
+        "netblocks": ["192.168.1.0/24"],
+        "services": [],
+        "blocked": [],
+        "link": {"up": 10**9, "down": 10**9},
         **changes,
     }
 
@@ -42,8 +63,8 @@ def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
 def jails() -> list[dict[str, t.Any]]:
     """Return two jails: alice with a cap and two ports, bob with neither, stopped, and allowed to be restarted."""
     ports = [
-        {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22},
-        {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353},
+        {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22, "from": []},
+        {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353, "from": []},
     ]
     bandwidth = {"up": 10_000_000, "down": 20_000_000, "weight": 10}
     return [jail("alice", 17, publish=ports, bandwidth=bandwidth), jail("bob", 18, state="stopped", restart=True)]

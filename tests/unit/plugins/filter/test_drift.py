@@ -26,7 +26,19 @@ drift = FilterModule().filters()["drift"]
 
 ROOT, IMAGES, NEIGHBOURHOOD = "/usr/local/jails/h1", "/var/jail-images", "/jails/n1"
 RELEASE = "15.1-RELEASE-p1"
+LINK = {"up": 10**9, "down": 10**9}
+VPS_HOST = {
+    "interface": "vtnet0",
+    "interfaces": [],
+    "addresses": ["203.0.113.10"],
+    "own_addresses": ["203.0.113.10"],
+    "netblocks": ["192.168.1.0/24"],
+    "services": [],
+    "blocked": [],
+    "link": LINK,
+}
 VARIABLES = {
+    "vps_host": VPS_HOST,
     "vps_interface": "vtnet0",
     "vps_addresses": ["203.0.113.10"],
     "vps_storage": "directory",
@@ -59,8 +71,8 @@ class Compared(Lab):
             "__storage_folder": ("jail_folders", {"root": ROOT}),
             "__world_result": ("jail_worlds", {"worlds": worlds(jails), "releases": releases}),
             "__world_accounts": ("jail_accounts", {"roots": "fresh", "accounts": accounts(jails, CUSTOMERS)}),
-            "__shaping_result": ("dummynet_pipes", {**pipes(jails), "remove": False}),
-            "__network_result": ("pf_anchor", pf_rules(jails, "vtnet0", ["203.0.113.10"], ["192.168.1.0/24"])),
+            "__shaping_result": ("dummynet_pipes", {**pipes(jails, LINK), "remove": False}),
+            "__network_result": ("pf_anchor", pf_rules(jails, VPS_HOST)),
             "__limits_result": ("rctl_rules", {"jails": limits(jails)}),
             "__jails_result": ("jails", {"jails": jails_parameters(jails, "lo1")}),
             "__jails_accounts": ("jail_accounts", {"roots": "running", "accounts": accounts(jails, CUSTOMERS)}),
@@ -126,7 +138,13 @@ def record(name: str, number: int, **changes: t.Any) -> Values:
         "customer": name,
         "limits": {"disk": 2**30, "memory": 2**29, "processes": 100, "cpu": 50},
         "rctl": {},
-        "publish": [{"protocol": "tcp", "address": "203.0.113.10", "port": 8000 + number, "to": 22}],
+        "publish": [{"protocol": "tcp", "address": "203.0.113.10", "port": 8000 + number, "to": 22, "from": []}],
+        "public": None,
+        "publish_all": False,
+        "nat": "203.0.113.10",
+        "allow_from": [],
+        "outgoing": {"smtp": False},
+        "connections": {"states": None, "rate": None},
         "bandwidth": {"up": 10_000_000, "down": 20_000_000, "weight": 10},
         "parameters": {"securelevel": 2, "devfs_ruleset": 4, "sysvipc": "new"},
         **changes,

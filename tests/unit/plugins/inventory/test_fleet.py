@@ -101,10 +101,16 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "release": "15.1-RELEASE-p1",
         "restart": False,
         "publish": [
-            {"protocol": "tcp", "address": "203.0.113.10", "port": 8011, "to": 22},
-            {"protocol": "tcp", "address": "203.0.113.10", "port": 80, "to": 80},
-            {"protocol": "tcp", "address": "203.0.113.10", "port": 443, "to": 443},
+            {"protocol": "tcp", "address": "203.0.113.10", "port": 8011, "to": 22, "from": []},
+            {"protocol": "tcp", "address": "203.0.113.10", "port": 80, "to": 80, "from": []},
+            {"protocol": "tcp", "address": "203.0.113.10", "port": 443, "to": 443, "from": []},
         ],
+        "public": None,
+        "publish_all": False,
+        "nat": "203.0.113.10",
+        "allow_from": [],
+        "outgoing": {"smtp": False},
+        "connections": {"states": None, "rate": None},
         "storage": "directory",
         "image": None,
         "dataset": None,
@@ -236,7 +242,7 @@ def test_fleet_raises_all_errors_at_once(folder: Path) -> None:
     with pytest.raises(AnsibleParserError) as caught:
         parse(folder)
     assert str(caught.value).splitlines() == [
-        "hosts.yml: h2: vps_addresses: missing; add it (Public IPv4 addresses; NAT translates to the first)",
+        "hosts.yml: h2: vps_addresses: missing; add it (Public IPv4 addresses)",
         "jails/bob.yml:5: id: 11 is taken by alice (jails/alice.yml:5); choose a free one",
         "jails/bob.yml:10: pubish: unknown key; did you mean publish?",
     ]

@@ -17,7 +17,8 @@ JAIL_ERRORS = [
     (
         "colour: red",
         "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, "
-        "hostname, state, retired, publish, limits, bandwidth, release, storage, restart)",
+        "hostname, state, retired, publish, public, publish_all, nat, allow_from, outgoing, connections, limits, "
+        "bandwidth, release, storage, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
@@ -116,10 +117,10 @@ JAIL_ERRORS = [
     ("bandwidth: {weight: 101}", "bandwidth.weight: 101 is not a whole number from 1 to 100; choose one"),
     ("publish: 80", "publish: 80 is not a list; write one"),
     ("publish: [80]", "publish[0]: 80 is not a mapping; write keys and values"),
-    ("publish: [{port: 80}]", "publish[0].to: missing; add it (Port in the jail)"),
+    ("publish: [{port: 80}]", "publish[0].to: missing; add it (Port in the jail; of a range the first)"),
     (
         "publish: [{port: 65536, to: 80}]",
-        "publish[0].port: 65536 is not a whole number from 1 to 65535; choose one",
+        "publish[0].port: 65536 is neither a port nor a range of ports; write one such as 8000 or 8000-8009",
     ),
     (
         "publish: [{port: 80, to: 80, protocol: sctp}]",

@@ -23,6 +23,17 @@ HARDENED = {
 }
 
 
+# What its network is if no record says anything of it.
+NETWORK: dict[str, t.Any] = {
+    "public": None,
+    "publish_all": False,
+    "nat": "203.0.113.10",
+    "allow_from": [],
+    "outgoing": {"smtp": False},
+    "connections": {"states": None, "rate": None},
+}
+
+
 def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
     assert fleet.compile() == {
         "h1": [
@@ -46,6 +57,7 @@ def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
                 "release": "15.1-RELEASE-p1",
                 "restart": False,
                 "publish": [],
+                **NETWORK,
                 "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
                 "reservation": None,
                 "rctl": {},
@@ -88,9 +100,10 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
         "release": "14.3-RELEASE",
         "restart": True,
         "publish": [
-            {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22},
-            {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353},
+            {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22, "from": []},
+            {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353, "from": []},
         ],
+        **NETWORK,
         "limits": {"disk": 8 * 2**30, "memory": 2**30, "processes": 5, "cpu": 200},
         "reservation": None,
         "rctl": {},

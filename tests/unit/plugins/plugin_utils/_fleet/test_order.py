@@ -256,7 +256,7 @@ def test_all_errors_of_an_order_come_at_once(inventory: Inventory) -> None:
         "order: hostname: a_b is not a host name; write one such as www.example.net",
         "order: jail: ../x is not a name: a letter, then at most 30 of small letters, digits, - and _; correct it",
         "order: plan: bas is unknown; did you mean base?",
-        "order: publish[0].port: 0 is not a whole number from 1 to 65535; choose one",
+        "order: publish[0].port: 0 is neither a port nor a range of ports; write one such as 8000 or 8000-8009",
     ]
 
 

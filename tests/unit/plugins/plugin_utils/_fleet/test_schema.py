@@ -55,6 +55,10 @@ COMPILER_ONLY = {
     "path": ("has a name of more than",),
     "moment": ("is not a moment",),
     "ports": ("is not a range of ports",),
+    "portrange": ("is neither a port nor a range", "is more than 1000 ports", "is another number to YAML"),
+    "network": ("is neither an address nor a network", "has bits of a host", "address; choose another"),
+    "networks": ("is neither an address nor a network", "has bits of a host", "address; choose another"),
+    "texts": ("cannot be printed", "is longer than"),
     "address": ("address; choose another",),
     "address6": ("address; choose another",),
     "netblock": ("is not an IPv4 network", "has bits of a host", "no room for a jail", "address; choose another"),
@@ -141,6 +145,12 @@ RIGHT: dict[str, t.Callable[[Key], st.SearchStrategy[t.Any]]] = {
     "ports": lambda key: st.integers(1, 60000).flatmap(
         lambda first: st.integers(first, 65535).map(lambda last: f"{first}-{last}")
     ),
+    "portrange": lambda key: st.integers(1, 65535) | st.integers(1, 60000).flatmap(
+        lambda first: st.integers(first + 1, first + 999).map(lambda last: f"{first}-{last}")
+    ),
+    "network": lambda key: RIGHT["netblock"](key) | RIGHT["netblock6"](key) | RIGHT["address"](key),
+    "networks": lambda key: st.lists(RIGHT["network"](key), max_size=3),
+    "texts": lambda key: st.lists(_texts(key), max_size=3),
     "release": lambda key: st.from_regex(model.RELEASE_PATTERN, fullmatch=True),
     "address": lambda key: st.ip_addresses(network="10.0.0.0/8").map(str),
     "address6": lambda key: st.ip_addresses(network="2001:db8::/32").map(str),
@@ -251,7 +261,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
     },
     "plan": {
         "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%", "release": RELEASE,
-        "ports": 2,
+        "ports": 2, "nat": "203.0.113.10", "outgoing": {"smtp": True}, "connections": {"states": 5000, "rate": "200/10"},
         "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20},
         "rctl": {"openfiles:deny": 5, "nthr:deny": "none"},
         "jail": {
@@ -268,7 +278,12 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "host": "h1", "neighbourhood": "n1", "customer": "alice", "plan": "base", "id": 17,
         "address": "192.168.1.17",
         "address6": "2001:db8::17", "hostname": "www.example.net", "state": "absent", "retired": "2026-11-24T093000Z",
-        "publish": [{"port": 8017, "to": 22, "protocol": "tcp", "address": "203.0.113.10"}],
+        "publish": [{
+            "port": "8017-8019", "to": 22, "protocol": "tcp", "address": "203.0.113.10", "from": ["198.51.100.0/24"],
+        }],
+        "public": "203.0.113.65", "publish_all": True, "nat": "203.0.113.10",
+        "allow_from": [{"jail": "bob", "network": "10.0.0.0/8", "port": 80, "protocol": "tcp"}],
+        "outgoing": {"smtp": True}, "connections": {"states": 5000, "rate": "200/10"},
         "limits": {
             "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%",
             "rctl": {"vmemoryuse:deny": "4G"},
@@ -279,6 +294,8 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
     "host": {
         "vps_interface": "vtnet0", "vps_addresses": ["203.0.113.10"],
         "vps_own_addresses": ["203.0.113.9", "2001:db8::9"], "vps_resolvers": ["192.0.2.53"],
+        "vps_interfaces": ["em1"], "vps_nat": "203.0.113.10", "vps_public": ["203.0.113.64/28"],
+        "vps_services": [{"port": 53, "protocol": "udp"}], "vps_blocked": ["192.0.2.0/24"],
         "vps_netblock": "192.168.1.0/24", "vps_netblock6": "2001:db8::/64", "vps_memory": "32G", "vps_disk": "1T",
         "vps_storage": "dataset", "vps_pool": "tank", "vps_snapshot_room": "150%", "vps_images": "/var/jail-images",
         "vps_root": "/usr/local/jails/h1", "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
