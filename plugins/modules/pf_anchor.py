@@ -16,7 +16,10 @@ description:
     allows them. A host without one gets one that holds nothing else.
   - What would be loaded is parsed by C(pfctl -n) first, in check mode too. A load is one transaction. When it is
     refused, the old rules stay in force and the message names the record that the refused rule comes from.
-  - After a load, the states of those jails whose rules changed are killed by the labels of their old rules.
+  - After a load, the states of those jails about which old rules decided otherwise are killed by their labels.
+  - A load forgets what the labels counted. So that is added up in C(/var/db/jailisp/pf_ANCHOR_traffic.json) before, by
+    label - evaluations, packets and bytes in, packets and bytes out.
+  - A published port that a rule of O(conf) redirects before ours is asked is an error that names both.
   - Needs the kernel module C(pf), see M(jailisp.vps.host_settings). Enables pf if it is disabled.
 options:
   rules:
@@ -45,6 +48,18 @@ options:
       - No load takes away what they added.
     type: dict
     default: {}
+  guard:
+    description:
+      - After how many seconds what was loaded is taken back, unless it was confirmed by removing the file that
+        RV(unconfirmed) names. Remove it over a new connection, since the old one outlives any rule.
+      - With V(0) nothing is ever taken back.
+    type: int
+    default: 0
+  unskipped:
+    description: Interfaces that O(conf) must not have pf skip.
+    type: list
+    elements: str
+    default: []
   anchor:
     description: The name of the anchor.
     type: str
@@ -105,6 +120,11 @@ errors:
     error:
       description: What went wrong.
       type: str
+unconfirmed:
+  description: The file to remove if the host can still be reached; empty if nothing waits to be confirmed.
+  returned: always
+  type: str
+  sample: /var/db/jailisp/pf_jailisp_unconfirmed
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -124,6 +144,8 @@ ARGUMENT_SPEC = {
     },
     "tables": {"type": "dict", "default": {}},
     "kept_tables": {"type": "dict", "default": {}},
+    "guard": {"type": "int", "default": 0},
+    "unskipped": {"type": "list", "elements": "str", "default": []},
     "anchor": {"type": "str", "default": "jailisp"},
     "conf": {"type": "path", "default": "/etc/pf.conf"},
 }

@@ -17,10 +17,12 @@ import sys
 import typing as t
 from pathlib import Path
 
-from model import connect, enter, machine, process, task
+from model import connect, enter, machine, task
 from model.host import Host
 
 SSH = 22
+# Where those come from who reach a host of the rack from elsewhere.
+CLIENT = "192.0.2.1"
 # The options of OpenSSH's ssh(1).
 SSH_OPTIONS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:PQ:R:S:TVw:W:XYy"
 
@@ -83,6 +85,10 @@ def ssh(rack: str, argv: t.Sequence[str]) -> int:
     if not operands:
         sys.stderr.write("usage: ssh [options] destination [command [argument ...]]\n")
         return 255
+    if any(option == "-O" for option, _value in options):
+        # There is no master of this connection.
+        sys.stderr.write("Control socket connect: No such file or directory\n")
+        return 255
     destination = operands[0].rpartition("@")[2]
     host = Rack(Path(rack)).find(destination)
     if host is None:
@@ -95,7 +101,7 @@ def ssh(rack: str, argv: t.Sequence[str]) -> int:
     host.log(["sshd-session", *operands[1:]])
     command = ["/bin/sh", "-c", " ".join(operands[1:])] if len(operands) > 1 else ["/bin/sh", "-i"]
     try:
-        enter.enter(host.directory, command, {"SSH_CONNECTION": f"192.0.2.1 50000 {address} 22"})
+        enter.enter(host.directory, command, {"SSH_CONNECTION": f"{CLIENT} 50000 {address} 22"})
     except enter.CannotEnter as error:
         sys.stderr.write(f"ssh: {error}\n")
         return 255
@@ -110,12 +116,12 @@ def _address(host: Host, destination: str) -> str:
 
 
 def _answers(host: Host, address: str) -> bool:
-    """Say whether the host's own sshd listens at an address."""
+    """Say whether the host's own sshd listens at an address, and pf lets a new connection through to it."""
+    found = connect.connect(host, CLIENT, address, "tcp", SSH)
+    if found.listener is None or found.listener[0] is not None:
+        return False
     with host.kernel() as kernel:
-        return any(
-            jail is None and port == SSH and at in ("*", address) and task.processes(kernel)[str(pid)]["comm"] == "sshd"
-            for jail, at, _protocol, port, pid in process.listeners(kernel)
-        )
+        return bool(task.processes(kernel)[str(found.listener[1])]["comm"] == "sshd")
 
 
 def inside_ssh(argv: t.Sequence[str]) -> int:

@@ -69,9 +69,10 @@ class Wall:
         found = pipes(jails, values["link"])
         flows = {kind: [{**FLOW, **flow} for flow in found[kind]] for kind in found}
         shaping = dummynet_wish({**flows, **SHAPING})
-        for flow in (*shaping.pipes.values(), *shaping.queues.values()):
-            self.run("dnctl", *flow.line.split())
-        wished = pf_wish({"anchor": "jailisp", "conf": "/etc/pf.conf", **self.rules(values, jails)})
+        lines = [pipe.line for pipe in shaping.pipes.values()] + [queue.line for queue in shaping.queues.values()]
+        for line in lines:
+            self.run("dnctl", *line.split())
+        wished = pf_wish({**PF, **self.rules(values, jails)})
         self.host.path("/etc/pf.anchors").mkdir(exist_ok=True)
         self.host.path(wished.file).write_text(render_file(wished))
         self.host.path(wished.conf).write_text(render_conf(wished, None))
@@ -105,5 +106,6 @@ class Wall:
         return Answer(who, verdict.dummynet, verdict.packet.source, verdict.labels)
 
 
+PF: Values = {"anchor": "jailisp", "conf": "/etc/pf.conf", "guard": 0}
 FLOW: Values = {"jail": None, "delay": 0, "slots": 50}
 SHAPING: Values = {"first": 10000, "last": 59999, "file": "/etc/dnctl.conf", "remove": False}

@@ -27,6 +27,8 @@ JAIL = re.compile(r"[A-Za-z0-9_.-]*")
 LABEL = re.compile(r'\blabel\s+"([^"]*)"')
 TAG = re.compile(r'\b(?:tag|tagged)\s+"?([^"\s]+)')
 LONGEST_NAME = 63
+# Nobody waits longer for being let in again.
+MOST_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,36 @@ class Wish:
     conf: str
     file: str
     note: str
+    guard: int = 0
+    unskipped: frozenset[str] = frozenset()
+
+    def _of_ours(self, name: str) -> str:
+        return f"/var/db/jailisp/pf_{self.anchor}_{name}"
+
+    @property
+    def traffic(self) -> str:
+        """Where the traffic is kept that was counted before the last load."""
+        return self._of_ours("traffic.json")
+
+    @property
+    def mark(self) -> str:
+        """What is there as long as nobody confirmed the last load."""
+        return self._of_ours("unconfirmed")
+
+    @property
+    def script(self) -> str:
+        """What the guard of a load runs."""
+        return self._of_ours("guard.sh")
+
+    @property
+    def former_conf(self) -> str:
+        """The main rules to go back to."""
+        return self._of_ours("former.conf")
+
+    @property
+    def former_file(self) -> str:
+        """The anchor's rules to go back to."""
+        return self._of_ours("former_anchor.conf")
 
 
 def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
@@ -76,7 +108,15 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         conf=parameters["conf"],
         file=f"/etc/pf.anchors/{anchor}.conf",
         note=f"/var/db/jailisp/pf_{anchor}.json",
+        guard=_seconds(parameters["guard"]),
+        unskipped=frozenset(parameters["unskipped"]),
     )
+
+
+def _seconds(seconds: int) -> int:
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise InvalidDesired(f"guard: {seconds} is not within 0 to {MOST_SECONDS}")
+    return seconds
 
 
 def kind(text: str) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
@@ -31,16 +32,19 @@ class PfAnchor:
     def observe(self, host: Host) -> Actual:
         """Read what is in force and the files; a host without pf.ko holds no rules."""
         wished, files = self.wish, host.files
+        mark = files.read(wished.mark)
         info = host.runner.run(Command(("pfctl", "-s", "info")))
         present = info.rc == 0
         return Actual(
             present=present,
             enabled="Status: Enabled" in info.out,
             shown=self._shown(host) if present else "",
-            main=frozenset((_show(host, "-sn") + _show(host, "-sr")).splitlines() if present else ()),
+            main=frozenset((_show(host, "-P", "-sn") + _show(host, "-sr")).splitlines() if present else ()),
             file=files.read(wished.file),
             conf=files.read(wished.conf),
             note=parse_note(files.read(wished.note)),
+            mark=mark is not None,
+            moment=str(time.time_ns()),
         )
 
     def _shown(self, host: Host) -> str:

@@ -12,6 +12,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.foreign import skipped, taken
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.guard import guard
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.load import Load
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import kind
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, parse_file
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import (
     loaded,
@@ -34,7 +38,8 @@ COMPLAINT = re.compile(r"stdin:(\d+): ")
 class Actual:
     """What is: whether pf can be asked at all and is enabled, what it shows, and the files.
 
-    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset.
+    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset. ``mark``:
+    nobody confirmed the last load. ``moment`` is like no other.
     """
 
     present: bool
@@ -44,6 +49,8 @@ class Actual:
     file: str | None
     conf: str | None
     note: Note | None
+    mark: bool = False
+    moment: str = ""
 
 
 def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
@@ -53,15 +60,21 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     fresh = loaded(actual.note, file, actual.shown)
     called = _called(wish, actual.main)
     written = actual.file == file and actual.conf == conf
+    refused = (*skipped(wish, actual.conf), *taken(wish, actual.main))
+    notes = {"unconfirmed": wish.mark if actual.mark else ""}
     if attempt > 1 and written and called and _plausible(wish, actual):
-        return Plan(quiet=() if fresh else (Write(wish.note, render_note(file, actual.shown), 0o600),))
+        note = Write(wish.note, render_note(file, actual.shown), 0o600)
+        return Plan(quiet=() if fresh else (note,), refused=refused, notes=notes)
     load = _load(wish, main=not called or actual.conf != conf, reload=not (fresh and called and written))
     enable = [] if actual.enabled else [Run(Command(("pfctl", "-e")))]
     steps: list[Step] = [*_writes(wish, actual, file, conf), *load, *enable, *_kills(wish, actual, load)]
+    steps = [*guard(wish, actual), *steps] if steps and actual.present else steps
     return Plan(
         steps=tuple(steps),
         checks=_checks(wish, actual, file, conf) if steps else (),
         changes=_changes(wish, actual, file, conf, called=called),
+        refused=refused,
+        notes=notes,
     )
 
 
@@ -82,19 +95,19 @@ def _writes(wish: Wish, actual: Actual, file: str, conf: str) -> list[Write]:
     return [*anchor, *([Write(wish.conf, conf, None)] if actual.conf != conf else [])]
 
 
-def _load(wish: Wish, *, main: bool, reload: bool) -> list[Run]:
+def _load(wish: Wish, *, main: bool, reload: bool) -> list[Load]:
     """Load once and whole: the main rules only if they must change, since they may hold more than we know."""
     if not reload:
         return []
-    if main:
-        return [Run(Command(("pfctl", "-f", wish.conf)))]
-    return [Run(Command(("pfctl", "-a", wish.anchor, "-f", wish.file)))]
+    argv = ("pfctl", "-f", wish.conf) if main else ("pfctl", "-a", wish.anchor, "-f", wish.file)
+    return [Load(Command(argv), wish.anchor, wish.traffic)]
 
 
-def _kills(wish: Wish, actual: Actual, load: list[Run]) -> list[Run]:
+def _kills(wish: Wish, actual: Actual, load: list[Load]) -> list[Run]:
     """Kill the states of jails whose rules change: a state keeps the decision that was made when it began.
 
-    What changes is told from the last load that was finished with its kills, wherever a later one was cut off.
+    A rule that is new, and lets pass, decides nothing about states that are there. What changes is told from the last
+    load that was finished with its kills, wherever a later one was cut off.
     """
     before = actual.note.file if actual.note else actual.file
     if not load or before is None:
@@ -103,10 +116,15 @@ def _kills(wish: Wish, actual: Actual, load: list[Run]) -> list[Run]:
     labels = [
         label
         for jail, rules in sorted(old.items())
-        if jail and rules != new.get(jail)
-        for label in sorted({label for rule in rules for label in rule.labels})
+        if _decides_otherwise(rules, new.get(jail, []))
+        for label in sorted({label for rule in rules if kind(rule.text) == "pass" for label in rule.labels})
     ]
     return [Run(Command(("pfctl", "-k", "label", "-k", label)), judged=False) for label in labels]
+
+
+def _decides_otherwise(old: list[Rule], new: list[Rule]) -> bool:
+    """Whether a rule is gone, or one came that blocks."""
+    return not {*old} <= {*new} or any(kind(rule.text) == "block" for rule in {*new} - {*old})
 
 
 def _of_each(rules: t.Iterable[Rule]) -> dict[str, list[Rule]]:

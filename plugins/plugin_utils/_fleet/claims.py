@@ -52,7 +52,7 @@ def publish_block(record: Record, index: int) -> Block:
 
 def public_address(record: Record, index: int, jail: Values, host: Values) -> str | None:
     """Return the public address of an entry of publish; None if an error hides it."""
-    entry = jail["publish"][index]
+    entry: Values = jail["publish"][index]
     if "address" in entry or "address" in publish_block(record, index).values:
         return entry.get("address")
     if "public" in record.block.values:

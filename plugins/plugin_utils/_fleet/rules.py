@@ -63,7 +63,12 @@ def pf_rules(jails: t.Iterable[Jail], host: t.Mapping[str, t.Any], base: int = 1
         HOST: sorted({*host["addresses"], *host["own_addresses"], *LOCALHOST}),
         PUBLIC: sorted({address for jail in known for address in jail.public()}),
     }
-    return {"rules": result, "tables": tables, "kept_tables": {BLOCKED: list(host["blocked"])}}
+    return {
+        "rules": result,
+        "tables": tables,
+        "kept_tables": {BLOCKED: list(host["blocked"])},
+        "unskipped": [LOOPBACK, HAIRPIN, host["jail_interface"], *outside],
+    }
 
 
 def _host_wide(texts: t.Iterable[str]) -> Rules:
@@ -87,11 +92,12 @@ def _loopback(services: t.Iterable[Entry], *, hairpins: bool) -> t.Iterator[str]
 
     What goes to a published port passes outwards here and is redirected when it comes in again: there it is decided.
     """
+    end = 'keep state label "local"'
     if hairpins:
-        yield f"pass out quick on {LOOPBACK} from <{JAILS}> to <{PUBLIC}>"
+        yield f"pass out quick on {LOOPBACK} from <{JAILS}> to <{PUBLIC}> {end}"
     for each in services:
-        yield f"pass quick on {LOOPBACK} proto {each['protocol']} from <{JAILS}> to <{HOST}> port {each['port']}"
-    yield f"pass quick on {LOOPBACK} from <{HOST}> to <{JAILS}>"
+        yield f"pass quick on {LOOPBACK} proto {each['protocol']} from <{JAILS}> to <{HOST}> port {each['port']} {end}"
+    yield f"pass quick on {LOOPBACK} from <{HOST}> to <{JAILS}> {end}"
     # The netblocks, not the jails: one that is being removed, or that somebody else made there, is in them too.
     yield f"block drop quick on {LOOPBACK} from <{JAILS}> to any"
     yield f"block drop quick on {LOOPBACK} from any to <{JAILS}>"

@@ -54,6 +54,7 @@ def host(**changes: t.Any) -> dict[str, t.Any]:
         "netblocks": ["192.168.1.0/24"],
         "services": [],
         "blocked": [],
+        "jail_interface": "lo1",
         "link": {"up": 10**9, "down": 10**9},
         **changes,
     }

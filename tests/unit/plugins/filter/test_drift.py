@@ -35,6 +35,7 @@ VPS_HOST = {
     "netblocks": ["192.168.1.0/24"],
     "services": [],
     "blocked": [],
+    "jail_interface": "lo1",
     "link": LINK,
 }
 VARIABLES = {

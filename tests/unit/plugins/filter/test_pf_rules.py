@@ -20,12 +20,13 @@ HOST_WIDE = [
     "block drop quick on vtnet0 from <blocked> to any",
     "block drop quick on vtnet0 from any to <blocked>",
     "block drop in quick on vtnet0 from <jails> to any",
-    "pass quick on lo from <host> to <jails>",
+    'pass quick on lo from <host> to <jails> keep state label "local"',
     "block drop quick on lo from <jails> to any",
     "block drop quick on lo from any to <jails>",
     "block drop quick on vtnet0 from any to <jails>",
     "block drop quick on vtnet0 from <jails> to any",
 ]
+HAIRPIN = 'pass out quick on lo from <jails> to <public> keep state label "local"'
 LOCALHOST = ["127.0.0.1", "198.51.100.11", "203.0.113.10", "203.0.113.11", "::1"]
 
 
@@ -58,7 +59,7 @@ def test_a_jail_without_a_cap_has_queues_and_one_without_ports_no_hairpin(jails:
 def test_the_rules_of_the_host_and_its_tables(jails: Jails) -> None:
     result = pf_rules(jails, host())
     wide = [rule["rule"] for rule in result["rules"] if "jail" not in rule]
-    assert wide == [*HOST_WIDE[:3], "pass out quick on lo from <jails> to <public>", *HOST_WIDE[3:]]
+    assert wide == [*HOST_WIDE[:3], HAIRPIN, *HOST_WIDE[3:]]
     public = ["203.0.113.10", "203.0.113.11"]
     assert result["tables"] == {"jails": ["192.168.1.0/24"], "host": LOCALHOST, "public": public}
     assert result["kept_tables"] == {"blocked": []}

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, Done
 from support.lab import Lab, Result
 
 FILE = "/etc/pf.anchors/jailisp.conf"
@@ -257,3 +259,157 @@ def test_bad_input_fails_before_anything_changes(wall: Wall, changes: dict[str, 
     assert result["failed"]
     assert message in result["msg"]
     assert len(wall.lab.runner.ran) == started
+
+
+# Loading --------------------------------------------------------------------------------------------------------------
+
+TRAFFIC, MARK = "/var/db/jailisp/pf_jailisp_traffic.json", "/var/db/jailisp/pf_jailisp_unconfirmed"
+SCRIPT = "/var/db/jailisp/pf_jailisp_guard.sh"
+
+
+class Interposed:
+    """A runner that answers some commands itself, as pf does when it is busy, or daemon(8) when it starts something."""
+
+    def __init__(self, wall: Wall, words: tuple[str, ...], answer: tuple[int, str], times: int = 1000) -> None:
+        self.wall, self.words, self.answer, self.times = wall, words, answer, times
+        self.run_really = wall.lab.runner.run
+        self.met: list[Command] = []
+
+    def __call__(self, command: Command) -> Done:
+        if command.argv[: len(self.words)] == self.words and len(self.met) < self.times:
+            self.met.append(command)
+            return Done(command, self.answer[0], "", self.answer[1])
+        return self.run_really(command)
+
+
+def interpose(
+    wall: Wall, monkeypatch: pytest.MonkeyPatch, *words: str, answer: tuple[int, str], times: int = 1000
+) -> Interposed:
+    found = Interposed(wall, words, answer, times)
+    monkeypatch.setattr(wall.lab.runner, "run", found)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    return found
+
+
+BUSY = (1, "pfctl: DIOCXCOMMIT: Device busy")
+
+
+def test_a_load_is_tried_again_while_pf_is_busy(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = interpose(wall, monkeypatch, "pfctl", "-f", answer=BUSY, times=3)
+    assert not wall.module(**wish("alice")).get("failed")
+    assert len(busy.met) == 3
+    assert wall.in_force()["ours -sr"].count("\n") == 2
+
+
+def test_a_pf_that_stays_busy_is_told(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = interpose(wall, monkeypatch, "pfctl", "-f", answer=BUSY)
+    result = wall.module(**wish("alice"))
+    assert result["failed"]
+    assert "Device busy" in result["msg"]
+    assert len(busy.met) == 5
+
+
+def test_another_error_is_not_tried_again(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = interpose(wall, monkeypatch, "pfctl", "-f", answer=(1, "pfctl: DIOCADDRULE: Invalid argument"))
+    assert wall.module(**wish("alice"))["failed"]
+    assert len(broken.met) == 1
+
+
+def count(wall: Wall, octets: int) -> None:
+    """Let traffic of alice be counted, as a connection to her published port would."""
+    with wall.lab.host.kernel() as kernel:
+        rules = kernel["pf"]["rules"]["jailisp"]["filter"]
+        (rule,) = [rule for rule in rules if "jail:alice" in rule.get("labels", ())]
+        for place in (0, 1, 2):
+            rule["n"][place] += octets
+
+
+def test_a_load_loses_no_traffic(wall: Wall) -> None:
+    wall.converge(**wish("alice"))
+    for port in (8100, 8200):
+        count(wall, 1000)
+        wall.converge(**wish("alice", port=port))
+    count(wall, 50)
+    assert json.loads(wall.lab.path(TRAFFIC).read_text()) == {
+        "sums": {"jail:alice": [2000, 2000, 2000, 0, 0]},
+        "pending": None,
+    }
+    assert wall.lab.path(TRAFFIC).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_load_that_fails_counts_nothing_twice(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall.converge(**wish("alice"))
+    count(wall, 1000)
+    with monkeypatch.context() as patch:
+        interpose(wall, patch, "pfctl", "-a", "jailisp", "-f", answer=BUSY)
+        assert wall.module(**wish("alice", port=8100))["failed"]
+    wall.converge(**wish("alice", port=8100))
+    assert json.loads(wall.lab.path(TRAFFIC).read_text())["sums"] == {"jail:alice": [1000, 1000, 1000, 0, 0]}
+
+
+# The guard ------------------------------------------------------------------------------------------------------------
+
+
+def guarded(wall: Wall, monkeypatch: pytest.MonkeyPatch, **parameters: t.Any) -> Result:
+    """Converge with a guard, which on the model is started by hand."""
+    with monkeypatch.context() as patch:
+        found = interpose(wall, patch, "daemon", answer=(0, ""))
+        result = wall.module(**parameters, guard=1)
+    assert not result.get("failed"), result["msg"]
+    assert [command.argv for command in found.met] == [("daemon", "-f", "/bin/sh", SCRIPT)]
+    assert result["unconfirmed"] == MARK
+    return result
+
+
+@pytest.mark.parametrize("conf", [None, OWN])
+def test_rules_that_nobody_confirms_are_taken_back(
+    wall: Wall, monkeypatch: pytest.MonkeyPatch, conf: str | None
+) -> None:
+    if conf is not None:
+        wall.lab.path(CONF).write_text(conf)
+        wall.lab.run("pfctl", "-f", CONF)
+    before = wall.in_force()
+    guarded(wall, monkeypatch, **wish("alice"))
+    assert wall.in_force() != before
+    wall.lab.run("sh", SCRIPT)
+    # The table stays, for no rule names it.
+    assert {**wall.in_force(), "table": ""} == before
+    assert not wall.lab.path(FILE).exists()
+    assert (wall.lab.path(CONF).read_text() if conf else wall.lab.path(CONF).exists()) == (conf or False)
+    assert not wall.lab.path(MARK).exists()
+
+
+def test_what_is_taken_back_is_what_was_last_confirmed(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    wall.converge(**wish("alice"))
+    before = wall.in_force()
+    for port in (8100, 8200):
+        guarded(wall, monkeypatch, **wish("alice", port=port))
+    assert wall.in_force() != before
+    wall.lab.run("sh", SCRIPT)
+    assert wall.in_force() == before
+    assert wall.converge(**wish("alice", port=8200))["changed"]
+
+
+def test_confirmed_rules_stay(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded(wall, monkeypatch, **wish("alice"))
+    wished = wall.in_force()
+    wall.lab.path(MARK).unlink()
+    wall.lab.run("sh", SCRIPT)
+    assert wall.in_force() == wished
+
+
+def test_a_run_that_finds_unconfirmed_rules_has_them_confirmed(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded(wall, monkeypatch, **wish("alice"))
+    again = wall.module(**wish("alice"), guard=1)
+    assert (again["changed"], again["unconfirmed"]) == (False, MARK)
+
+
+def test_an_older_guard_leaves_the_rules_of_a_later_load_alone(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded(wall, monkeypatch, **wish("alice"))
+    mark = wall.lab.path(MARK)
+    script = wall.lab.path(SCRIPT)
+    # The later load comes while the older guard sleeps.
+    script.write_text(script.read_text().replace("sleep 1\n", f"echo later > {MARK}\n"))
+    wished = wall.in_force()
+    wall.lab.run("sh", SCRIPT)
+    assert (wall.in_force(), mark.read_text()) == (wished, "later\n")

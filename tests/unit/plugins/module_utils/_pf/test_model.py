@@ -18,7 +18,16 @@ SHAPED = "pass out on vtnet0 from any to any dnpipe"
 
 def parameters(*rules: str, jail: str | None = "alice", **changes: t.Any) -> dict[str, t.Any]:
     listed = [{"rule": rule, "jail": jail} for rule in rules]
-    return {"rules": listed, "tables": {}, "kept_tables": {}, "anchor": "jailisp", "conf": "/etc/pf.conf", **changes}
+    return {
+        "rules": listed,
+        "tables": {},
+        "kept_tables": {},
+        "guard": 0,
+        "unskipped": [],
+        "anchor": "jailisp",
+        "conf": "/etc/pf.conf",
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(

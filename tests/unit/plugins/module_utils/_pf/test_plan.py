@@ -93,7 +93,7 @@ def test_the_second_attempt_ends_when_all_is_noted() -> None:
     assert plan(WISH, THERE, 2).empty
 
 
-def test_only_jails_whose_rules_changed_lose_their_states() -> None:
+def test_only_what_old_rules_decide_otherwise_loses_its_states() -> None:
     def rules(target: str) -> tuple[Rule, ...]:
         return (
             Rule(f"rdr on em0 from any to any -> {target}", "alice"),
@@ -107,9 +107,91 @@ def test_only_jails_whose_rules_changed_lose_their_states() -> None:
     after = replace(WISH, rules=tuple(rule for rule in rules("192.168.1.99") if rule.jail not in ("gone", "")))
     commands = plan(after, replace(THERE, file=render_file(before), note=Note(render_file(before), SHOWN)), 1).commands
     assert [command for command in commands if " -k " in command] == [
+        "pfctl -k label -k host",
         "pfctl -k label -k jail:alice",
         "pfctl -k label -k jail:gone",
     ]
+
+
+def kills(before: tuple[Rule, ...], after: tuple[Rule, ...]) -> list[str]:
+    old = render_file(replace(WISH, rules=before))
+    made = plan(replace(WISH, rules=after), replace(THERE, file=old, note=Note(old, SHOWN)), 1)
+    return [command for command in made.commands if " -k " in command]
+
+
+def test_one_port_more_cuts_nobody_off() -> None:
+    rdr, passes = Rule("rdr on em0 from any to any port 80 -> 10.0.0.1", "alice"), Rule('pass label "a"', "alice")
+    assert kills((passes,), (rdr, passes)) == []
+    assert kills((rdr, passes), (passes,)) == ["pfctl -k label -k a"]
+
+
+def test_a_rule_that_comes_to_block_ends_what_passed() -> None:
+    blocks, passes = Rule('block out quick label "smtp:a"', "alice"), Rule('pass label "a"', "alice")
+    assert kills((passes,), (blocks, passes)) == ["pfctl -k label -k a"]
+    # What a rule blocked has no states.
+    assert kills((blocks, passes), (passes,)) == ["pfctl -k label -k a"]
+
+
+GUARDED = replace(WISH, guard=60)
+START = "daemon -f /bin/sh /var/db/jailisp/pf_jailisp_guard.sh"
+SCRIPT, MARK = "write /var/db/jailisp/pf_jailisp_guard.sh", "write /var/db/jailisp/pf_jailisp_unconfirmed"
+FORMER = ["write /var/db/jailisp/pf_jailisp_former.conf", "write /var/db/jailisp/pf_jailisp_former_anchor.conf"]
+
+
+def test_the_guard_starts_before_anything_is_written() -> None:
+    made = plan(GUARDED, replace(THERE, file=OLD, note=Note(OLD, SHOWN)), 1)
+    assert made.commands == [*FORMER, SCRIPT, MARK, START, WRITE, LOAD, KILL]
+
+
+def test_what_was_never_confirmed_is_nothing_to_go_back_to() -> None:
+    made = plan(GUARDED, replace(THERE, file=OLD, note=Note(OLD, SHOWN), mark=True), 1)
+    assert made.commands == [MARK, START, WRITE, LOAD, KILL]
+    assert made.notes == {"unconfirmed": "/var/db/jailisp/pf_jailisp_unconfirmed"}
+
+
+def test_where_nothing_is_loaded_nothing_needs_a_guard() -> None:
+    made = plan(GUARDED, THERE, 1)
+    assert (made.commands, made.notes) == ([], {"unconfirmed": ""})
+    assert plan(GUARDED, replace(THERE, mark=True), 1).notes["unconfirmed"]
+
+
+TAKEN = Rule("rdr on em0 inet proto tcp from any to 192.0.2.1 port 8000:8009 tag a -> 10.0.0.1 port 1:*", "alice")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "met"),
+    [
+        ("rdr on em0 inet proto tcp from any to 192.0.2.1 port = 8003 -> 10.9.0.1 port 22", True),
+        ("rdr pass inet proto tcp from any to any port 8009:9000 -> 10.9.0.1", True),
+        ("rdr on em0 proto tcp from any to (em0) port = 8000 -> 10.9.0.1", True),
+        ("rdr on em0 inet from any to 192.0.2.1 -> 10.9.0.1", True),
+        ("rdr on em0 inet proto tcp from any to 192.0.2.1 port = 8010 -> 10.9.0.1", False),
+        ("rdr on em0 inet proto udp from any to 192.0.2.1 port = 8003 -> 10.9.0.1", False),
+        ("rdr on em1 inet proto tcp from any to 192.0.2.1 port = 8003 -> 10.9.0.1", False),
+        ("rdr on em0 inet proto tcp from any to 192.0.2.2 port = 8003 -> 10.9.0.1", False),
+        ("nat on em0 inet from any to any -> 192.0.2.1", False),
+        ('rdr-anchor "rdr/*" all', False),
+    ],
+)
+def test_a_port_that_is_somebody_elses_is_told_with_both_owners(theirs: str, *, met: bool) -> None:
+    made = plan(replace(WISH, rules=(TAKEN,)), replace(THERE, main=THERE.main | {theirs}), 1)
+    assert [name for name, text in made.refused if theirs in text and TAKEN.text in text] == ["alice"] * met
+
+
+@pytest.mark.parametrize(
+    ("conf", "names"),
+    [
+        ("set skip on lo\n", ["lo"]),
+        ("set skip on { lo0, lo1 }\n", ["lo0"]),
+        ("set skip on lo2\n# set skip on lo\n", []),
+    ],
+)
+def test_an_interface_that_pf_skips_is_told(conf: str, names: list[str]) -> None:
+    made = plan(replace(WISH, unskipped=frozenset({"lo", "lo0"})), replace(THERE, conf=conf), 1)
+    assert made.refused == tuple(
+        ("", f"/etc/pf.conf: `set skip on {name}` switches off there what keeps jails apart; remove it")
+        for name in names
+    )
 
 
 def test_the_administrators_own_pf_conf_is_checked_before_ours() -> None:
