@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role network by Ansible on a model host, reached by a stand-in for ssh(1) whose connections pass the host's pf."""
+"""The role network by Ansible on a model host, reached by a stand-in for ssh(1) whose connections pass its pf."""
 
 from __future__ import annotations
 
