@@ -45,6 +45,7 @@ EXAMPLES = r"""
     rules: "{{ network.rules }}"
     tables: "{{ network.tables }}"
     kept_tables: "{{ network.kept_tables }}"
+    unskipped: "{{ network.unskipped }}"
 
 # gives, for instance:
 #   rules:
@@ -54,15 +55,15 @@ EXAMPLES = r"""
 #     host: [127.0.0.1, 198.51.100.11, 203.0.113.10, "::1"]
 #     jails: [192.168.1.0/24]
 #     public: [203.0.113.10]
-#   kept_tables:
-#     blocked: []
+#     barred: []
+#   kept_tables: [blocked]
 """
 
 RETURN = r"""
 _value:
   description:
     - The options C(rules), each with its text in C(rule) and, if it is one jail's, the name of that in C(jail),
-      C(tables) and C(kept_tables), addresses by the name of the table.
+      C(tables), addresses by the name of the table, C(kept_tables) and C(unskipped).
   type: dict
 """
 

@@ -43,11 +43,12 @@ options:
     default: {}
   kept_tables:
     description:
-      - Tables of the anchor that the host's administrators fill by C(pfctl -T add) and C(pfctl -T delete); each name
-        with the addresses and networks that are in it anyway.
-      - No load takes away what they added.
-    type: dict
-    default: {}
+      - Names of tables of the anchor that the host's administrators fill by C(pfctl -T add) and C(pfctl -T delete).
+      - No load takes away what they added. It is written down in C(/var/db/jailisp/pf_ANCHOR_table_NAME), from where
+        whatever runs at boot after C(rc.d/pf) can add it again.
+    type: list
+    elements: str
+    default: []
   guard:
     description:
       - After how many seconds what was loaded is taken back, unless it was confirmed by removing the file that
@@ -143,7 +144,7 @@ ARGUMENT_SPEC = {
         },
     },
     "tables": {"type": "dict", "default": {}},
-    "kept_tables": {"type": "dict", "default": {}},
+    "kept_tables": {"type": "list", "elements": "str", "default": []},
     "guard": {"type": "int", "default": 0},
     "unskipped": {"type": "list", "elements": "str", "default": []},
     "anchor": {"type": "str", "default": "jailisp"},

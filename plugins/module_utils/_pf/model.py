@@ -48,13 +48,13 @@ class Rule:
 class Wish:
     """The whole content of one anchor, and where it and the main rules are kept.
 
-    ``kept`` are tables that the host's administrators fill, with what is to be in them whatever they do.
+    ``kept`` are tables that the host's administrators fill.
     """
 
     anchor: str
     rules: tuple[Rule, ...]
     tables: dict[str, tuple[str, ...]]
-    kept: dict[str, tuple[str, ...]]
+    kept: tuple[str, ...]
     conf: str
     file: str
     note: str
@@ -68,6 +68,10 @@ class Wish:
     def traffic(self) -> str:
         """Where the traffic is kept that was counted before the last load."""
         return self._of_ours("traffic.json")
+
+    def saved(self, name: str) -> str:
+        """Return where what administrators put into a table is kept for the next boot."""
+        return self._of_ours(f"table_{name}")
 
     @property
     def mark(self) -> str:
@@ -98,13 +102,16 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     rules = tuple(_rule(place, record) for place, record in enumerate(parameters["rules"]))
     _in_order(rules)
     tables, kept = parameters["tables"], parameters["kept_tables"]
-    for name in tables.keys() & kept.keys():
-        raise InvalidDesired(f"kept_tables: {name} stands in tables too; remove it there or here")
+    for name in kept:
+        if not TABLE.fullmatch(name):
+            raise InvalidDesired(f"kept_tables: {name!r} is no name for a table")
+        if name in tables:
+            raise InvalidDesired(f"kept_tables: {name} stands in tables too; remove it there or here")
     return Wish(
         anchor=anchor,
         rules=rules,
         tables={name: _table(name, addresses) for name, addresses in sorted(tables.items())},
-        kept={name: _table(name, addresses) for name, addresses in sorted(kept.items())},
+        kept=tuple(sorted(kept)),
         conf=parameters["conf"],
         file=f"/etc/pf.anchors/{anchor}.conf",
         note=f"/var/db/jailisp/pf_{anchor}.json",

@@ -43,6 +43,8 @@ class PfAnchor:
             file=files.read(wished.file),
             conf=files.read(wished.conf),
             note=parse_note(files.read(wished.note)),
+            kept={name: _entries(host, wished.anchor, name) for name in wished.kept} if present else {},
+            saved={name: files.read(wished.saved(name)) for name in wished.kept},
             mark=mark is not None,
             moment=str(time.time_ns()),
         )
@@ -61,3 +63,9 @@ class PfAnchor:
 def _show(host: Host, *arguments: str) -> str:
     """Return what pfctl shows. Of an anchor or table that does not exist that is nothing, whatever its exit status."""
     return host.runner.run(Command(("pfctl", *arguments))).out
+
+
+def _entries(host: Host, anchor: str, table: str) -> str | None:
+    """Return what is in a table, an address a line; None if there is no such table."""
+    done = host.runner.run(Command(("pfctl", "-a", anchor, "-t", table, "-T", "show")))
+    return "".join(f"{line.strip()}\n" for line in done.out.splitlines()) if done.rc == 0 else None

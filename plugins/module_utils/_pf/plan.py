@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.foreign import skipped, taken
@@ -38,7 +38,8 @@ COMPLAINT = re.compile(r"stdin:(\d+): ")
 class Actual:
     """What is: whether pf can be asked at all and is enabled, what it shows, and the files.
 
-    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset. ``mark``:
+    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset. ``kept`` are
+    the tables of the administrators (None: not there), ``saved`` the files with what was in them. ``mark``:
     nobody confirmed the last load. ``moment`` is like no other.
     """
 
@@ -49,6 +50,8 @@ class Actual:
     file: str | None
     conf: str | None
     note: Note | None
+    kept: t.Mapping[str, str | None] = field(default_factory=dict)
+    saved: t.Mapping[str, str | None] = field(default_factory=dict)
     mark: bool = False
     moment: str = ""
 
@@ -60,22 +63,43 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     fresh = loaded(actual.note, file, actual.shown)
     called = _called(wish, actual.main)
     written = actual.file == file and actual.conf == conf
+    saved = _saved(wish, actual)
     refused = (*skipped(wish, actual.conf), *taken(wish, actual.main))
     notes = {"unconfirmed": wish.mark if actual.mark else ""}
     if attempt > 1 and written and called and _plausible(wish, actual):
         note = Write(wish.note, render_note(file, actual.shown), 0o600)
-        return Plan(quiet=() if fresh else (note,), refused=refused, notes=notes)
+        return Plan(quiet=(*saved, *(() if fresh else (note,))), refused=refused, notes=notes)
     load = _load(wish, main=not called or actual.conf != conf, reload=not (fresh and called and written))
     enable = [] if actual.enabled else [Run(Command(("pfctl", "-e")))]
-    steps: list[Step] = [*_writes(wish, actual, file, conf), *load, *enable, *_kills(wish, actual, load)]
+    again = _filled_again(wish, actual)
+    steps: list[Step] = [*_writes(wish, actual, file, conf), *load, *again, *enable, *_kills(wish, actual, load)]
     steps = [*guard(wish, actual), *steps] if steps and actual.present else steps
     return Plan(
         steps=tuple(steps),
         checks=_checks(wish, actual, file, conf) if steps else (),
         changes=_changes(wish, actual, file, conf, called=called),
         refused=refused,
+        quiet=saved,
         notes=notes,
     )
+
+
+def _saved(wish: Wish, actual: Actual) -> tuple[Write, ...]:
+    """Return what writes down what administrators put into their tables since."""
+    return tuple(
+        Write(wish.saved(name), entries, 0o600)
+        for name, entries in actual.kept.items()
+        if entries is not None and entries != (actual.saved[name] or "")
+    )
+
+
+def _filled_again(wish: Wish, actual: Actual) -> list[Run]:
+    """Return what fills the tables that are gone, such as those of an anchor that somebody flushed."""
+    return [
+        Run(Command(("pfctl", "-a", wish.anchor, "-t", name, "-T", "add", "-f", wish.saved(name))))
+        for name, entries in actual.kept.items()
+        if entries is None and actual.saved[name]
+    ]
 
 
 def _called(wish: Wish, main: frozenset[str]) -> bool:

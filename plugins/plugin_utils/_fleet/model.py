@@ -325,7 +325,7 @@ HOST_KEYS = (
     Key(
         "vps_blocked",
         "networks",
-        "Addresses and networks that nobody here talks with; administrators block more while the host runs.",
+        "Addresses and networks that nobody here talks with; of more, administrators tell the table `blocked`.",
         default=(),
     ),
     Key("vps_netblock", "netblock", "Private network of the host's jails.", required=True),

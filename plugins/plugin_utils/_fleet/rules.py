@@ -27,8 +27,8 @@ Entry = t.Mapping[str, t.Any]
 Rules = list[dict[str, t.Any]]
 
 # The tables of pf that pf_rules gives, and the one that the host's administrators fill.
-JAILS, HOST, PUBLIC, BLOCKED = "jails", "host", "public", "blocked"
-TABLES = frozenset({JAILS, HOST, PUBLIC, BLOCKED})
+JAILS, HOST, PUBLIC, BARRED, BLOCKED = "jails", "host", "public", "barred", "blocked"
+TABLES = frozenset({JAILS, HOST, PUBLIC, BARRED, BLOCKED})
 # The group of all loopback interfaces: traffic between jails passes lo1, traffic to addresses of the host lo0.
 LOOPBACK = "lo"
 # Where a jail's packets to a public address of its own host pass.
@@ -60,13 +60,14 @@ def pf_rules(jails: t.Iterable[Jail], host: t.Mapping[str, t.Any], base: int = 1
     ]
     tables = {
         JAILS: list(host["netblocks"]),
+        BARRED: list(host["blocked"]),
         HOST: sorted({*host["addresses"], *host["own_addresses"], *LOCALHOST}),
         PUBLIC: sorted({address for jail in known for address in jail.public()}),
     }
     return {
         "rules": result,
         "tables": tables,
-        "kept_tables": {BLOCKED: list(host["blocked"])},
+        "kept_tables": [BLOCKED],
         "unskipped": [LOOPBACK, HAIRPIN, host["jail_interface"], *outside],
     }
 
@@ -80,10 +81,11 @@ def _of_each(jails: t.Iterable[_Jail], texts: t.Callable[[_Jail], t.Iterable[str
 
 
 def _blocked(outside: t.Iterable[str]) -> t.Iterator[str]:
-    """Yield the rules against whom the administrators block, and against packets that pretend to come from a jail."""
+    """Yield the rules against whom records or administrators block, and against packets that pretend to come from a jail."""
     for interface in outside:
-        yield f"block drop quick on {interface} from <{BLOCKED}> to any"
-        yield f"block drop quick on {interface} from any to <{BLOCKED}>"
+        for table in (BARRED, BLOCKED):
+            yield f"block drop quick on {interface} from <{table}> to any"
+            yield f"block drop quick on {interface} from any to <{table}>"
         yield f"block drop in quick on {interface} from <{JAILS}> to any"
 
 

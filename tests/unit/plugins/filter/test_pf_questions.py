@@ -178,6 +178,13 @@ def test_the_blocked_reach_nobody_and_are_reached_by_nobody(build: Build) -> Non
     assert wall.ask(PUBLIC, 8017, source="198.51.100.1").who == "alice"
 
 
+def test_whom_a_record_bars_reaches_nobody(build: Build) -> None:
+    wall = build(alice(), blocked=["198.51.100.64/27"])
+    assert wall.ask(PUBLIC, 8017).who == ""
+    assert wall.leaves("alice", CLIENT, 443).who == ""
+    assert wall.ask(PUBLIC, 8017, source="198.51.100.1").who == "alice"
+
+
 @pytest.mark.parametrize("state", ["suspended", "absent"])
 def test_a_jail_without_a_network_is_cut_off_though_it_runs(build: Build, state: str) -> None:
     wall = build(alice(), bob())

@@ -17,6 +17,8 @@ pf_rules = FilterModule().filters()["pf_rules"]
 
 Jails = list[dict[str, t.Any]]
 HOST_WIDE = [
+    "block drop quick on vtnet0 from <barred> to any",
+    "block drop quick on vtnet0 from any to <barred>",
     "block drop quick on vtnet0 from <blocked> to any",
     "block drop quick on vtnet0 from any to <blocked>",
     "block drop in quick on vtnet0 from <jails> to any",
@@ -57,12 +59,18 @@ def test_a_jail_without_a_cap_has_queues_and_one_without_ports_no_hairpin(jails:
 
 
 def test_the_rules_of_the_host_and_its_tables(jails: Jails) -> None:
-    result = pf_rules(jails, host())
+    result = pf_rules(jails, host(blocked=["192.0.2.0/24"]))
     wide = [rule["rule"] for rule in result["rules"] if "jail" not in rule]
-    assert wide == [*HOST_WIDE[:3], HAIRPIN, *HOST_WIDE[3:]]
+    assert wide == [*HOST_WIDE[:5], HAIRPIN, *HOST_WIDE[5:]]
     public = ["203.0.113.10", "203.0.113.11"]
-    assert result["tables"] == {"jails": ["192.168.1.0/24"], "host": LOCALHOST, "public": public}
-    assert result["kept_tables"] == {"blocked": []}
+    assert result["tables"] == {
+        "jails": ["192.168.1.0/24"],
+        "barred": ["192.0.2.0/24"],
+        "host": LOCALHOST,
+        "public": public,
+    }
+    assert result["kept_tables"] == ["blocked"]
+    assert result["unskipped"] == ["lo", "lo0", "lo1", "vtnet0"]
 
 
 def test_every_filter_rule_is_quick_and_comes_after_translation(jails: Jails) -> None:

@@ -205,7 +205,7 @@ def test_drift_is_found_and_mended(wall: Wall, drift: t.Callable[[Lab], None]) -
 
 
 @pytest.mark.parametrize("count", [5, 50])
-def test_nothing_to_do_takes_six_processes(wall: Wall, count: int) -> None:
+def test_nothing_to_do_takes_six_processes_and_one_for_each_further_table(wall: Wall, count: int) -> None:
     wished = wish(*[f"j{number}" for number in range(count)])
     wall.module(**wished)
     assert wall.lab.processes("pf_anchor", **wished) == 6
@@ -413,3 +413,48 @@ def test_an_older_guard_leaves_the_rules_of_a_later_load_alone(wall: Wall, monke
     wished = wall.in_force()
     wall.lab.run("sh", SCRIPT)
     assert (wall.in_force(), mark.read_text()) == (wished, "later\n")
+
+
+# Tables of the administrators -----------------------------------------------------------------------------------------
+
+SAVED = "/var/db/jailisp/pf_jailisp_table_blocked"
+
+
+def blocked(wall: Wall, *words: str) -> list[str]:
+    return wall.lab.run("pfctl", "-a", "jailisp", "-t", "blocked", "-T", *words).split()
+
+
+def with_blocked(port: int = 8000) -> dict[str, t.Any]:
+    wished = wish("alice", port=port)
+    rules = [*wished["rules"][:2], {"rule": "block quick from <blocked> to any"}, *wished["rules"][2:]]
+    return {**wished, "rules": rules, "kept_tables": ["blocked"]}
+
+
+def test_what_administrators_block_outlives_every_load(wall: Wall) -> None:
+    wall.converge(**with_blocked())
+    blocked(wall, "add", "192.0.2.1", "198.51.100.0/24")
+    wall.lab.run("service", "pf", "onereload")
+    assert blocked(wall, "show") == ["192.0.2.1", "198.51.100.0/24"]
+    wall.converge(**with_blocked(8100))
+    blocked(wall, "delete", "192.0.2.1")
+    wall.converge(**with_blocked(8200))
+    assert blocked(wall, "show") == ["198.51.100.0/24"]
+
+
+def test_what_administrators_block_is_written_down_and_is_no_change(wall: Wall) -> None:
+    wall.converge(**with_blocked())
+    blocked(wall, "add", "192.0.2.1", "198.51.100.0/24")
+    result = wall.module(**with_blocked())
+    assert (result["changed"], result["commands"]) == (False, [])
+    assert wall.lab.path(SAVED).read_text() == "192.0.2.1\n198.51.100.0/24\n"
+    assert wall.lab.path(SAVED).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_table_that_is_gone_is_filled_again(wall: Wall) -> None:
+    wall.converge(**with_blocked())
+    blocked(wall, "add", "192.0.2.1")
+    wall.module(**with_blocked())
+    wall.lab.run("pfctl", "-a", "jailisp", "-F", "rules")
+    blocked(wall, "kill")
+    wall.converge(**with_blocked())
+    assert blocked(wall, "show") == ["192.0.2.1"]

@@ -21,7 +21,7 @@ def parameters(*rules: str, jail: str | None = "alice", **changes: t.Any) -> dic
     return {
         "rules": listed,
         "tables": {},
-        "kept_tables": {},
+        "kept_tables": [],
         "guard": 0,
         "unskipped": [],
         "anchor": "jailisp",

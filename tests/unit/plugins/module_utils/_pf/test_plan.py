@@ -17,7 +17,7 @@ WISH = Wish(
     "jailisp",
     (Rule("nat on em0 from any to any -> 192.0.2.1", "alice"), Rule('pass all label "jail:alice"', "alice")),
     {},
-    {},
+    (),
     "/etc/pf.conf",
     "/etc/pf.anchors/jailisp.conf",
     "/var/db/jailisp/pf_jailisp.json",

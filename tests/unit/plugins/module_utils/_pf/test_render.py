@@ -52,7 +52,7 @@ def wish(*rules: Rule, anchor: str = "jailisp") -> Wish:
         anchor,
         rules,
         {"jails": ("192.168.1.17",)},
-        {},
+        ("blocked",),
         "/etc/pf.conf",
         f"/etc/pf.anchors/{anchor}.conf",
         f"/var/db/jailisp/pf_{anchor}.json",

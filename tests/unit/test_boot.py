@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What passes after a boot: with the rules of pf.conf, and when they do not load."""
+"""What passes after a boot: with the rules of pf.conf, and when they do not load; and who stays blocked."""
 
 from __future__ import annotations
 
@@ -77,3 +77,37 @@ def test_the_fallback_of_a_host_without_ipv6_says_nothing_of_it(host: Host) -> N
     host.path("/etc/pf.conf").write_text("pass\n")
     machine.boot(host)
     assert host.run(["pfctl", "-nf", "/etc/pf-fallback.conf"]).rc == 0
+
+
+SAVED = "/var/db/jailisp/pf_jailisp_table_blocked"
+ANCHOR = "table <blocked> persist\nblock quick from <blocked> to any\n"
+
+
+def blocked(host: Host, *words: str) -> tuple[int, list[str]]:
+    done = host.run(["pfctl", "-a", "jailisp", "-t", "blocked", "-T", *words])
+    return done.rc, done.out.split()
+
+
+def test_whom_administrators_blocked_stays_blocked_over_a_reboot(host: Host) -> None:
+    script = host.path("/usr/local/etc/rc.d/jailisp_blocked")
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(render("rc.d/jailisp_blocked.j2"))
+    run = ["sh", "/usr/local/etc/rc.d/jailisp_blocked"]
+    host.path(SAVED).parent.mkdir(parents=True)
+    host.path("/etc/anchor").write_text(ANCHOR)
+    host.path("/etc/pf.conf").write_text('anchor "jailisp"\nload anchor "jailisp" from "/etc/anchor"\n')
+    machine.boot(host)
+    # Nothing was ever blocked.
+    assert host.run([*run, "faststart"]).rc == 0
+    blocked(host, "add", "192.0.2.0/24", "203.0.113.99")
+    assert host.run([*run, "faststop"]).rc == 0
+    machine.halt(host)
+    machine.boot(host)
+    assert blocked(host, "show") == (0, [])
+    assert host.run([*run, "faststart"]).rc == 0
+    assert blocked(host, "show") == (0, ["192.0.2.0/24", "203.0.113.99"])
+    # Without pf there is nothing to save, and what was saved is kept.
+    host.run(["pfctl", "-a", "jailisp", "-F", "rules"])
+    blocked(host, "kill")
+    host.run([*run, "faststop"])
+    assert host.path(SAVED).read_text().split() == ["192.0.2.0/24", "203.0.113.99"]
