@@ -34,19 +34,33 @@ def test_every_published_port_is_redirected_and_no_other(host: Host, site: Site)
     shown = host.check_output("pfctl -P -a jailisp -sn").splitlines()
     rules = [line for line in shown if line.startswith("rdr ")]
     published = [(jail, entry) for jail in site.jails for entry in jail.record["publish"]]
-    assert len(rules) == len(published), shown
+    # Once for those who come from outside, once for the jails of the host.
+    assert len(rules) == 2 * len(published), shown
     for jail, entry in published:
-        source = f"inet proto {entry.get('protocol', 'tcp')} from any to {site.address} port = {entry['port']} "
-        begin, end = f"rdr on {site.interface} {source}", f" -> {jail.address} port {entry['to']}"
-        assert [rule for rule in rules if rule.startswith(begin) and rule.endswith(end)], shown
+        target = f"to {site.address} port = {entry['port']} "
+        for interface, source in ((site.interface, "any"), ("lo0", "<jails>")):
+            begin = f"rdr on {interface} inet proto {entry.get('protocol', 'tcp')} from {source} {target}"
+            end = f" -> {jail.address} port {entry['to']}"
+            assert [rule for rule in rules if rule.startswith(begin) and rule.endswith(end)], shown
 
 
-def test_capped_jails_have_pipes_and_others_have_none(host: Host, site: Site) -> None:
+def test_capped_jails_have_pipes_and_others_share_the_line(host: Host, site: Site) -> None:
     shown = host.check_output("dnctl pipe show")
     pipes = {int(number): rate for number, rate in re.findall(r"^(\d{5}): +(\S+ \S+)", shown, re.MULTILINE)}
     rates = {
-        number: float(rate.split()[0]) * BITS[rate.split()[1]] for number, rate in pipes.items() if number >= FIRST
+        number: float(rate.split()[0]) * BITS[rate.split()[1]]
+        for number, rate in pipes.items()
+        if number > FIRST + 1
     }
+    assert {FIRST, FIRST + 1} <= pipes.keys(), shown
+    queues = host.check_output("dnctl queue show")
+    sharing = re.findall(r"^q(\d{5}) .* sched (\d+) weight", queues, re.MULTILINE)
+    assert sorted((int(number), int(pipe)) for number, pipe in sharing if int(number) > FIRST) == sorted(
+        (FIRST + 2 * jail.record["id"] + place, FIRST + place)
+        for jail in site.jails
+        if not jail.pipes
+        for place in (0, 1)
+    ), queues
     wanted = {number: rate for jail in site.jails for number, rate in jail.pipes.items()}
     assert rates == {number: int(rate[:-6]) * BITS[rate[-6:]] for number, rate in wanted.items()}, shown
     boot = host.check_output("cat /etc/dnctl.conf")

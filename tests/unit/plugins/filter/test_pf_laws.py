@@ -116,9 +116,9 @@ def expected6(each: Values, protocol: str, port: int, source: str | None) -> str
         return str(each["name"])
     for entry in each["publish"]:
         ports = range(entry["to"], entry["to"] + len(span(entry["port"])))
-        if entry["protocol"] == protocol and port in ports:
-            if lets_in(entry, source) if source else not entry["from"]:
-                return str(each["name"])
+        open_to = lets_in(entry, source) if source else not entry["from"]
+        if entry["protocol"] == protocol and port in ports and open_to:
+            return str(each["name"])
     return ""
 
 
