@@ -10,6 +10,7 @@ State: ``kernel["pf"]`` with ``enabled``, ``since``, ``rules`` (anchor -> kind -
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 
@@ -126,17 +127,20 @@ def _load_rules(pf: State, anchor: str, given: t.Mapping[str, list[Rule]], kinds
     for kind in KINDS:
         if kind in kinds:
             there[kind] = []
+            known: set[str] = set()
             for rule in given.get(kind, []):
-                _append(there[kind], pf_parse.expanded(rule))
+                _append(there[kind], pf_parse.expanded(rule), known)
     if anchor and not any(there.values()):
         del pf["rules"][anchor]
 
 
-def _append(there: list[Rule], rule: Rule) -> None:
-    """Add a rule; the kernel takes no rule that it has already."""
+def _append(there: list[Rule], rule: Rule, known: set[str]) -> None:
+    """Add a rule; the kernel takes no rule that it has already (``known``)."""
     plain = {name: value for name, value in rule.items() if name not in ("nr", "n")}
-    if any(plain == {name: value for name, value in each.items() if name not in ("nr", "n")} for each in there):
+    text = json.dumps(plain, sort_keys=True)
+    if text in known:
         return
+    known.add(text)
     there.append({**plain, "nr": len(there), "n": [0] * 8})
 
 
