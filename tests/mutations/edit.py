@@ -63,12 +63,12 @@ class Document:
         return self._splice(key.end_mark.index, max(self._end(node), key.end_mark.index + 1), f": {value}")
 
     def insert(self, path: Path, value: str) -> Edit:
-        """Add a key, the last of its mapping, with its value written as YAML; missing mappings around it are made."""
+        """Add a key, the last of its mapping, with its value written as YAML; missing mappings and lists around it are made."""
         missing = len(path) - 1
         while not self.has(path[:missing]):
             missing -= 1
         for part in reversed(path[missing + 1 :]):
-            value = f"{{{part}: {value}}}"
+            value = f"[{value}]" if isinstance(part, int) else f"{{{part}: {value}}}"
         mapping = self._node(path[:missing])
         if not isinstance(mapping, yaml.MappingNode):
             raise TypeError(f"{key_of(path[:missing])} is no mapping")

@@ -110,8 +110,13 @@ class _Reach:
             if block is None:
                 continue
             path = f"allow_from[{index}]"
-            if len({"jail", "network"} & block.values.keys()) != 1:
-                yield path, Block({}, line=block.line), "", "names both a jail and a network, or neither; give one"
+            named = {"jail", "network"} & block.values.keys()
+            if not named:
+                yield f"{path}.jail", block, "jail", "missing; add it, or a network"
+            elif len(named) > 1:
+                # Which of the two is the mistake, nobody knows.
+                for key, other in (("jail", "network"), ("network", "jail")):
+                    yield f"{path}.{key}", block, key, f"stands beside {other}; make it an entry of its own"
             elif "jail" in entry:
                 text = self._stranger(entry["jail"])
                 if text:

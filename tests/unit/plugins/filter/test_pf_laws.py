@@ -43,7 +43,7 @@ def address6(name: str) -> str:
 @st.composite
 def fleets(draw: st.DrawFn) -> list[Values]:
     """Draw the records of all jails; no two claim one port."""
-    claims: dict[tuple[str, str, int], str] = {}
+    claims: dict[tuple[t.Any, ...], str] = {}
     found = []
     for name, own in OWN.items():
         public = draw(st.sampled_from([None, own]))

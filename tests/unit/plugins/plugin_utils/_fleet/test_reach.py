@@ -48,11 +48,7 @@ WRONG = [
         "publish: [{port: 20-30, to: 20}]\n",
         "publish[0].port: tcp port 22 of 203.0.113.10 is where Ansible reaches h1; choose another",
     ),
-    ("allow_from: [{port: 80}]\n", "allow_from[0]: names both a jail and a network, or neither; give one"),
-    (
-        "allow_from: [{jail: bob, network: 10.0.0.0/8}]\n",
-        "allow_from[0]: names both a jail and a network, or neither; give one",
-    ),
+    ("allow_from: [{port: 80}]\n", "allow_from[0].jail: missing; add it, or a network"),
     ("allow_from: [{jail: carol}]\n", "allow_from[0].jail: carol is unknown; name a jail of the fleet"),
     (
         "allow_from: [{jail: alice}]\n",
@@ -69,6 +65,14 @@ WRONG = [
 def test_what_cannot_be_is_refused(pair: FleetFolder, text: str, error: str) -> None:
     pair.append(text)
     assert pair.errors() == [FILE + error]
+
+
+def test_an_entry_means_a_jail_or_a_network(pair: FleetFolder) -> None:
+    pair.append("allow_from: [{jail: bob, network: 10.0.0.0/8}]\n")
+    assert pair.errors() == [
+        f"{FILE}allow_from[0].jail: stands beside network; make it an entry of its own",
+        f"{FILE}allow_from[0].network: stands beside jail; make it an entry of its own",
+    ]
 
 
 def test_a_jail_on_another_host_is_not_let_in(pair: FleetFolder) -> None:
