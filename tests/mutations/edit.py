@@ -63,7 +63,7 @@ class Document:
         return self._splice(key.end_mark.index, max(self._end(node), key.end_mark.index + 1), f": {value}")
 
     def insert(self, path: Path, value: str) -> Edit:
-        """Add a key, the last of its mapping, with its value written as YAML; missing mappings and lists around it are made."""
+        """Add a key, the last of its mapping, with its value as YAML; missing mappings and lists around it are made."""
         missing = len(path) - 1
         while not self.has(path[:missing]):
             missing -= 1

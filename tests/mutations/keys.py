@@ -130,6 +130,9 @@ class Target:
             places += [Place(f"hosts.yml: {host}", CAPACITY) for host in hosts_of(self.source)]
         if self.key.kind == "relative":
             places += [Place("fleet.yml", (key_of(self.path),)), *(Place(folder, ("",)) for folder in NOWHERE)]
+        if self.path[0] == "allow_from":
+            # What stands beside another is told of both.
+            places.append(Place(self.file, ("allow_from[0].jail", "allow_from[0].network")))
         if self.table.name == "plan":
             places += [Place(file, ("plan",)) for file in self.source.records("jails")]
         if self.table.of_hosts:
