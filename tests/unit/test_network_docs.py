@@ -21,8 +21,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_the_rules_in_the_page_are_those_of_the_example() -> None:
-    hosts, jails = open_project(PROJECT / "inventory" / "fleet.yml", DataLoader()).resolve()
-    given = ArgumentSpecValidator(ARGUMENT_SPEC).validate(pf_rules(jails["h1"], hosts["h1"]))
+    fleet = open_project(PROJECT / "inventory" / "fleet.yml", DataLoader()).resolve()
+    given = ArgumentSpecValidator(ARGUMENT_SPEC).validate(pf_rules(fleet.jails["h1"], fleet.hosts["h1"]))
     assert given.error_messages == []
     page = (PROJECT / "docs" / "network.md").read_text(encoding="utf-8")
     (part,) = re.findall(r"<!-- rules h1 -->\n(.*?)<!-- end -->", page, re.DOTALL)

@@ -81,7 +81,7 @@ def _of_each(jails: t.Iterable[_Jail], texts: t.Callable[[_Jail], t.Iterable[str
 
 
 def _blocked(outside: t.Iterable[str]) -> t.Iterator[str]:
-    """Yield the rules against whom records or administrators block, and against packets that pretend to come from a jail."""
+    """Yield the rules against those who are blocked, and against packets that pretend to come from a jail."""
     for interface in outside:
         for table in (BARRED, BLOCKED):
             yield f"block drop quick on {interface} from <{table}> to any"

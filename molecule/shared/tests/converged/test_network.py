@@ -48,9 +48,7 @@ def test_capped_jails_have_pipes_and_others_share_the_line(host: Host, site: Sit
     shown = host.check_output("dnctl pipe show")
     pipes = {int(number): rate for number, rate in re.findall(r"^(\d{5}): +(\S+ \S+)", shown, re.MULTILINE)}
     rates = {
-        number: float(rate.split()[0]) * BITS[rate.split()[1]]
-        for number, rate in pipes.items()
-        if number > FIRST + 1
+        number: float(rate.split()[0]) * BITS[rate.split()[1]] for number, rate in pipes.items() if number > FIRST + 1
     }
     assert {FIRST, FIRST + 1} <= pipes.keys(), shown
     queues = host.check_output("dnctl queue show")

@@ -222,7 +222,10 @@ TAMPERING: dict[str, tuple[str, list[Row]]] = {
         "dnctl queue 20000 config pipe 10034 weight 2",
         [("queue", "20000", "host only")],
     ),
-    "the boot file of the pipes was edited": ("rm /etc/dnctl.conf", [("pipe", "alice", "differs")]),
+    "the boot file of the pipes was edited": (
+        "sed -i '' /1003[45]/d /etc/dnctl.conf",
+        [("pipe", "alice", "differs")],
+    ),
     "a limit was set": ("rctl -a jail:alice:maxproc:deny=10", [("rctl", "alice", "differs")]),
     "a limit was added": ("rctl -a jail:alice:maxproc:log=10", [("rctl", "alice", "host only")]),
     "the limits were removed": ("rctl -r jail:alice", [("rctl", "alice", "git only")]),
@@ -264,7 +267,7 @@ def test_every_rule_that_differs_is_told(h1: Compared) -> None:
     details = {(row["where"], row["detail"]) for row in h1.report()["differences"]}
     assert ("host only", "pass all flags S/SA keep state") in details
     assert ("git only", "<jails> 192.168.1.0/24") in details
-    assert ("git only", "block drop quick on lo inet from <jails> to <jails>") in details
+    assert ("git only", "block drop quick on lo from <jails> to any") in details
 
 
 def test_every_limit_that_differs_is_told(h1: Compared) -> None:

@@ -261,7 +261,8 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
     },
     "plan": {
         "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%", "release": RELEASE,
-        "ports": 2, "nat": "203.0.113.10", "outgoing": {"smtp": True}, "connections": {"states": 5000, "rate": "200/10"},
+        "ports": 2, "nat": "203.0.113.10", "outgoing": {"smtp": True},
+        "connections": {"states": 5000, "rate": "200/10"},
         "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20},
         "rctl": {"openfiles:deny": 5, "nthr:deny": "none"},
         "jail": {
