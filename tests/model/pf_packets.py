@@ -54,7 +54,7 @@ class Packet(t.NamedTuple):
 
 
 class Verdict(t.NamedTuple):
-    """What became of a packet: ``packet`` is as translated; ``why`` is disabled, skip, state, rule, default or pipe.
+    """What became of a packet: ``packet`` is as translated; ``why`` is disabled, skip, state, rule, default, pipe, limit.
 
     ``reset``: a blocked connection is told at once. ``pipe``: what the packet went through (kind, number), if anything.
     """
@@ -176,6 +176,9 @@ class Evaluator:
             self._count_rules(counting, packet.direction)
             return Verdict(False, packet, "pipe", labels, dummynet, pipe)
         state = 0
+        if rule is not None and _is_full(rule):
+            self._count_rules(counting, packet.direction)
+            return Verdict(False, packet, "limit", labels, dummynet, pipe)
         if (rule is not None and "keep" in rule) or translation is not None or found.translations:
             state = self._new_state(before, packet, labels, dummynet, counting)
         else:
@@ -397,6 +400,12 @@ def _pipe(dummynet: tuple[str, int, int] | None, forward: bool) -> tuple[str, in
         return None
     number = dummynet[1] if forward else dummynet[2]
     return (dummynet[0], number) if number else None
+
+
+def _is_full(rule: Rule) -> bool:
+    """Say whether a rule has as many states as its ``max`` allows: pf_create_state() in pf.c drops what comes then."""
+    limits = [int(option.split()[1]) for option in rule.get("state_opts", ()) if option.startswith("max ")]
+    return bool(limits) and counts(rule)[5] >= limits[0]
 
 
 def _resets(rule: Rule, packet: Packet) -> bool:

@@ -203,6 +203,34 @@ def ports(world: World) -> t.Iterator[Mutant]:
     )
 
 
+def reach(world: World) -> t.Iterator[Mutant]:
+    """Yield public addresses that are not the host's, and entries of allow_from that let in nobody."""
+    jail = world.jail()
+    file = file_of(jail)
+    for name, value, what in (
+        ("public", "203.0.113.254", "a public address that is not the host's"),
+        ("nat", "203.0.113.254", "connections from an address of nobody's"),
+        ("nat", world.jails[jail]["address"], "connections from its private address"),
+        ("publish_all", "true", "every port of no address"),
+    ):
+        if name != "publish_all" or "address6" not in world.jails[jail]:
+            yield world.set(what, file, (name,), value)
+    stranger = world.strangers()
+    for what, changed, let_in in (
+        ("a jail of another host let in", stranger[1], stranger[0]),
+        ("itself let in", jail, jail),
+        ("a jail that is not there let in", jail, "nobody"),
+    ):
+        edit = world.put(file_of(changed), ("allow_from",), f"[{{jail: {let_in}}}]")
+        place = Place(file_of(changed), ("allow_from[0].jail",), edit.first, edit.last)
+        yield world.mutant(what, {file_of(changed): edit}, place)
+    host = world.jails[jail]["host"]
+    yield world.set_host("NAT to an address of nobody's", host, "vps_nat", "203.0.113.254")
+    yield world.set_host("its interface once more", host, "vps_interfaces", "[vtnet0]")
+    netblock = world.hosts[host]["vps_netblock"]
+    yield world.set_host("public addresses in the jails' netblock", host, "vps_public", f"[{netblock}]")
+
+
 def _administered_publicly(world: World, jail: str) -> bool:
     """Return whether a jail's host is administered by one of its public addresses, or may be."""
     host = world.host_of(jail)
@@ -567,6 +595,7 @@ def host_files(world: World) -> t.Iterator[Mutant]:
 RULES: tuple[t.Callable[[World], t.Iterator[Mutant]], ...] = (
     duplicates,
     ports,
+    reach,
     addresses,
     references,
     states,

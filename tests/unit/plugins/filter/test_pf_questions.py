@@ -161,6 +161,16 @@ def test_a_public_address_all_of_whose_ports_are_open(build: Build) -> None:
     assert (left.source, left.carrier) == (own, ("pipe", 10034, 10035))
 
 
+def test_a_jail_has_as_many_connections_as_its_record_says(build: Build) -> None:
+    wall = build(alice(connections={"states": 3, "rate": None}), bob())
+    assert [wall.leaves("alice", CLIENT, number).who for number in range(1, 6)] == ["outside"] * 3 + [""] * 2
+    assert [wall.ask(PUBLIC, 8017).who for _each in range(5)] == ["alice"] * 3 + [""] * 2
+    # What one has used up is no other's loss.
+    assert wall.leaves("bob", CLIENT, 443).who == "outside"
+    wall.run("pfctl", "-k", "label", "-k", "jail:alice")
+    assert wall.ask(PUBLIC, 8017).who == "alice"
+
+
 def test_packets_that_pretend_to_come_from_a_jail_are_dropped(build: Build) -> None:
     wall = build(alice(), bob())
     for source in (CAROL, "2001:db8:1::99"):
