@@ -54,9 +54,10 @@ class Packet(t.NamedTuple):
 
 
 class Verdict(t.NamedTuple):
-    """What became of a packet: ``packet`` is as translated; ``why`` is disabled, skip, state, rule, default, pipe, limit.
+    """What became of a packet: ``packet`` is as translated.
 
-    ``reset``: a blocked connection is told at once. ``pipe``: what the packet went through (kind, number), if anything.
+    ``why`` is one of disabled, skip, state, rule, default, pipe, limit. ``reset``: a blocked connection is told at once.
+    ``pipe``: what the packet went through (kind, number), if anything.
     """
 
     passed: bool

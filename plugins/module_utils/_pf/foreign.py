@@ -21,7 +21,7 @@ SKIP = re.compile(r"set skip on (?P<interfaces>.*)")
 # A redirection as it is written and as `pfctl -P -sn` shows it.
 REDIRECTION = re.compile(
     r"rdr (?:pass )?(?:on (?P<interface>\S+) )?(?:inet6? )?(?:proto (?P<protocol>\S+) )?.*?"
-    r"to (?P<address>\S+)(?: port (?:= )?(?P<first>\d+)(?::(?P<last>\d+))?)? .*?-> .*"
+    r"\bto (?P<address>\S+)(?: port (?:= )?(?P<first>\d+)(?::(?P<last>\d+))?)? .*?-> .*"
 )
 LAST_PORT = 65535
 
@@ -56,7 +56,7 @@ def _redirection(rule: str) -> _Redirection | None:
 
 
 def skipped(wish: Wish, conf: str | None) -> Refused:
-    """Return what to say of interfaces that pf.conf has pf skip: no rule holds there."""
+    """Return what to say of interfaces that pf.conf has pf skip: no rule holds there, and so nothing is done at all."""
     found = [match["interfaces"] for each in statements(conf or "") if (match := SKIP.fullmatch(each.words))]
     names = {name for text in found for name in re.split(r"[{},\s]+", text)}
     return tuple(

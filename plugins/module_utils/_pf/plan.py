@@ -64,8 +64,10 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     called = _called(wish, actual.main)
     written = actual.file == file and actual.conf == conf
     saved = _saved(wish, actual)
-    refused = (*skipped(wish, actual.conf), *taken(wish, actual.main))
     notes = {"unconfirmed": wish.mark if actual.mark else ""}
+    if unsafe := skipped(wish, actual.conf):
+        return Plan(refused=unsafe, notes=notes)
+    refused = taken(wish, actual.main)
     if attempt > 1 and written and called and _plausible(wish, actual):
         note = Write(wish.note, render_note(file, actual.shown), 0o600)
         return Plan(quiet=(*saved, *(() if fresh else (note,))), refused=refused, notes=notes)

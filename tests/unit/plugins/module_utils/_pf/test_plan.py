@@ -162,6 +162,7 @@ TAKEN = Rule("rdr on em0 inet proto tcp from any to 192.0.2.1 port 8000:8009 tag
     ("theirs", "met"),
     [
         ("rdr on em0 inet proto tcp from any to 192.0.2.1 port = 8003 -> 10.9.0.1 port 22", True),
+        ("rdr log on em0 inet proto tcp from any to 192.0.2.1 port = 8003 -> 10.9.0.1", True),
         ("rdr pass inet proto tcp from any to any port 8009:9000 -> 10.9.0.1", True),
         ("rdr on em0 proto tcp from any to (em0) port = 8000 -> 10.9.0.1", True),
         ("rdr on em0 inet from any to 192.0.2.1 -> 10.9.0.1", True),
@@ -186,8 +187,9 @@ def test_a_port_that_is_somebody_elses_is_told_with_both_owners(theirs: str, *, 
         ("set skip on lo2\n# set skip on lo\n", []),
     ],
 )
-def test_an_interface_that_pf_skips_is_told(conf: str, names: list[str]) -> None:
+def test_where_pf_skips_what_must_be_kept_apart_nothing_is_loaded(conf: str, names: list[str]) -> None:
     made = plan(replace(WISH, unskipped=frozenset({"lo", "lo0"})), replace(THERE, conf=conf), 1)
+    assert bool(made.steps) == (not names)
     assert made.refused == tuple(
         ("", f"/etc/pf.conf: `set skip on {name}` switches off there what keeps jails apart; remove it")
         for name in names
