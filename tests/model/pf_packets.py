@@ -56,8 +56,8 @@ class Packet(t.NamedTuple):
 class Verdict(t.NamedTuple):
     """What became of a packet: ``packet`` is as translated.
 
-    ``why`` is one of disabled, skip, state, rule, default, pipe, limit. ``reset``: a blocked connection is told at once.
-    ``pipe``: what the packet went through (kind, number), if anything.
+    ``why`` is one of disabled, skip, state, rule, default, pipe, limit. ``pipe``: what the packet went through (kind,
+    number), if anything. ``reset``: a blocked connection is told at once.
     """
 
     passed: bool

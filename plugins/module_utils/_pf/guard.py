@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shlex
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Remove, Run, Write
@@ -20,7 +21,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import Remove, R
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import Wish
     from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual
-    from ansible_collections.jailisp.vps.plugins.module_utils._plan import Step
+    from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Step
 
 SCRIPT = """\
 #!/bin/sh
@@ -34,20 +35,41 @@ logger -t jailisp "pf: nobody confirmed the new rules; the former ones are back"
 """
 
 
-def guard(wish: Wish, actual: Actual) -> tuple[Step, ...]:
-    """Return the steps that start the guard of a load."""
+@dataclass(frozen=True)
+class Guard:
+    """Start the guard, once all that it needs is written."""
+
+    needs: tuple[Step, ...]
+    start: Run
+    subject: str = ""
+
+    def apply(self, host: Host) -> str:
+        """Write what it needs and start it."""
+        for step in (*self.needs, self.start):
+            step.apply(host)
+        return ""
+
+    def __str__(self) -> str:
+        """Show what starts it."""
+        return str(self.start)
+
+
+def guard(wish: Wish, actual: Actual) -> tuple[Guard, ...]:
+    """Return the step that starts the guard of a load."""
     if not wish.guard:
         return ()
-    script = Write(wish.script, render_script(wish, actual), 0o700)
+    mark = Write(wish.mark, f"{actual.moment}\n", 0o600)
     # What is there was never confirmed: its guard's script goes back further, and is kept.
     known = (
-        () if actual.mark else (*_saved(wish.former_conf, actual.conf), *_saved(wish.former_file, actual.file), script)
+        ()
+        if actual.mark
+        else (
+            *_saved(wish.former_conf, actual.conf),
+            *_saved(wish.former_file, actual.file),
+            Write(wish.script, render_script(wish, actual), 0o700),
+        )
     )
-    return (
-        *known,
-        Write(wish.mark, f"{actual.moment}\n", 0o600),
-        Run(Command(("daemon", "-f", "/bin/sh", wish.script))),
-    )
+    return (Guard((*known, mark), Run(Command(("daemon", "-f", "/bin/sh", wish.script)))),)
 
 
 def _saved(path: str, content: str | None) -> tuple[Step, ...]:

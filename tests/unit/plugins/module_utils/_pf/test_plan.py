@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import replace
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.guard import Guard
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import Rule, Wish
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual, plan
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import points, render_conf, render_file
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Write
 
 WISH = Wish(
     "jailisp",
@@ -134,19 +137,30 @@ def test_a_rule_that_comes_to_block_ends_what_passed() -> None:
 
 GUARDED = replace(WISH, guard=60)
 START = "daemon -f /bin/sh /var/db/jailisp/pf_jailisp_guard.sh"
-SCRIPT, MARK = "write /var/db/jailisp/pf_jailisp_guard.sh", "write /var/db/jailisp/pf_jailisp_unconfirmed"
-FORMER = ["write /var/db/jailisp/pf_jailisp_former.conf", "write /var/db/jailisp/pf_jailisp_former_anchor.conf"]
+FORMER_CONF, FORMER_FILE = "/var/db/jailisp/pf_jailisp_former.conf", "/var/db/jailisp/pf_jailisp_former_anchor.conf"
+SCRIPT, MARK = "/var/db/jailisp/pf_jailisp_guard.sh", "/var/db/jailisp/pf_jailisp_unconfirmed"
+
+
+def guarded(**changes: t.Any) -> tuple[Guard, list[str]]:
+    """Return the guard of a load, and what follows it."""
+    made = plan(GUARDED, replace(THERE, file=OLD, note=Note(OLD, SHOWN), moment="5", **changes), 1)
+    first, *_others = made.steps
+    assert isinstance(first, Guard)
+    return first, made.commands
 
 
 def test_the_guard_starts_before_anything_is_written() -> None:
-    made = plan(GUARDED, replace(THERE, file=OLD, note=Note(OLD, SHOWN)), 1)
-    assert made.commands == [*FORMER, SCRIPT, MARK, START, WRITE, LOAD, KILL]
+    first, commands = guarded()
+    assert commands == [START, WRITE, LOAD, KILL]
+    written = {step.path: step.content for step in first.needs if isinstance(step, Write)}
+    assert list(written) == [FORMER_CONF, FORMER_FILE, SCRIPT, MARK]
+    assert (written[FORMER_CONF], written[FORMER_FILE], written[MARK]) == (CONF, OLD, "5\n")
 
 
 def test_what_was_never_confirmed_is_nothing_to_go_back_to() -> None:
-    made = plan(GUARDED, replace(THERE, file=OLD, note=Note(OLD, SHOWN), mark=True), 1)
-    assert made.commands == [MARK, START, WRITE, LOAD, KILL]
-    assert made.notes == {"unconfirmed": "/var/db/jailisp/pf_jailisp_unconfirmed"}
+    first, commands = guarded(mark=True)
+    assert commands == [START, WRITE, LOAD, KILL]
+    assert [str(step) for step in first.needs] == [f"write {MARK}"]
 
 
 def test_where_nothing_is_loaded_nothing_needs_a_guard() -> None:
