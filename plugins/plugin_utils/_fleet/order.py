@@ -229,14 +229,7 @@ def render(values: Values) -> str:
 def _flow(entry: Values) -> str:
     """Return an entry of publish in braces, defaults left out."""
     said = {key.name: entry[key.name] for key in PUBLISH_KEYS if entry.get(key.name, key.default) != key.default}
-    return "{" + ", ".join(f"{name}: {_written(value)}" for name, value in said.items()) + "}"
-
-
-def _written(value: t.Any) -> str:
-    """Return a value of an entry of publish: a text or a number, a range of ports, a list of networks."""
-    if isinstance(value, tuple):
-        return "{}-{}".format(*value)
-    return f"[{', '.join(map(records.scalar, value))}]" if isinstance(value, list) else records.scalar(value)
+    return "{" + ", ".join(f"{name}: {records.scalar(value)}" for name, value in said.items()) + "}"
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
