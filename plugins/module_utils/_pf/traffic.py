@@ -33,13 +33,16 @@ class Traffic:
 
 
 def parse_labels(text: str) -> Sums:
-    """Return what ``pfctl -s labels`` shows; a label that several rules have is shown once for each."""
+    """Return what ``pfctl -s labels`` shows; a label that several rules have is shown once for each.
+
+    What never counted anything is left out, so that a load more or less leaves the same.
+    """
     found: Sums = {}
     for line in text.splitlines():
         label, *numbers = line.rsplit(maxsplit=NUMBERS)
         if len(numbers) == NUMBERS and all(number.isdigit() for number in numbers):
             found = added(found, {label: t.cast(Counters, tuple(int(numbers[place]) for place in KEPT))})
-    return found
+    return {label: counters for label, counters in found.items() if any(counters)}
 
 
 def added(sums: Sums, more: Sums) -> Sums:
