@@ -1,26 +1,27 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An attempt to connect: which interfaces its packets pass, what pf makes of them there, and whether anything listens.
+"""An attempt to connect: the way of its first packet and of the answer, and whether anything listens.
 
-Traffic to an address of the machine itself passes a loopback interface, out and in again: lo1 if the address is there,
-otherwise lo0. Hosts of one rack reach each other's addresses by their cards.
+Hosts of one rack reach each other's addresses by their cards.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import pathlib
 import typing as t
-from pathlib import Path
 
 from model import net, pf_states, prison
 from model.host import Host
+from model.path import DENIED, LOOPBACK, REFUSED, TIMEOUT, UNREACHABLE, End, Hop, Path
 from model.pf_hosts import read_address
-from model.pf_packets import TCP, UDP, Evaluator, Packet, Verdict, outside_interface
+from model.pf_packets import ICMP, ICMP6, TCP, UDP, Evaluator, Packet, Verdict
 
 if t.TYPE_CHECKING:
     from model.host import State
 
-OPEN, REFUSED, TIMEOUT, DENIED, UNREACHABLE = "open", "refused", "timeout", "denied", "unreachable"
+OPEN = "open"
 # In strerror(3)'s words.
 ERRORS = {
     REFUSED: "Connection refused",
@@ -28,24 +29,36 @@ ERRORS = {
     DENIED: "Permission denied",
     UNREACHABLE: "Network is unreachable",
 }
-PROTOCOLS = {"tcp": TCP, "udp": UDP}
-RACK = Path("/.rack")
+PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
+RACK = pathlib.Path("/.rack")
 FIRST_PORT = 49152
-LOOPBACK = ("127.0.0.1", "::1")
+PRIVATE = tuple(
+    ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7")
+)
+Listener = tuple[str | None, int]
+Outcome = tuple[str, Listener | None]
 
 
 class Connection(t.NamedTuple):
-    """How it went: ``result`` is open, refused, timeout, denied or unreachable; then what pf decided, packet by packet.
+    """How it went: ``result`` is open, refused, timeout, denied or unreachable.
 
-    ``listener`` is who answers: the jail's name (None on a host itself) and the process. ``states`` are those that were
-    made on the host, ``far`` the other host if the connection went to one.
+    ``hops`` is each packet at each interface, and what pf made of it.
+    ``listener`` is who answers: the jail's name (None on a host itself) and the process.
     """
 
     result: str
-    verdicts: tuple[Verdict, ...] = ()
-    listener: tuple[str | None, int] | None = None
-    source: str = ""
-    states: tuple[int, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    listener: Listener | None = None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What pf decided, packet by packet."""
+        return tuple(hop.verdict for hop in self.hops)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """The states that were made or used on the host."""
+        return tuple(dict.fromkeys(verdict.state for verdict in self.verdicts if verdict.state))
 
 
 def connect(
@@ -56,74 +69,49 @@ def connect(
     A source that is no address of the host comes from outside. ``jail`` says in which jail the connecting process is.
     """
     with host.kernel() as kernel:
-        attempt = _Attempt(kernel, PROTOCOLS[protocol], port, jail)
-        if attempt.own(source) or not source:
-            done, packet = attempt.from_inside(source, destination)
-        else:
-            return attempt.finish(attempt.from_outside(source, destination))
-        if done is not None:
-            return attempt.finish(done)
-        answered = attempt.reachable_back(packet.source)
-    result = _elsewhere(host, packet, protocol) if answered else (TIMEOUT, None)
-    return attempt.finish(result, packet.source)
+        attempt = Attempt(kernel, protocol, port, jail)
+        end = attempt.send(source, destination)
+        if end.place != "outside":
+            return attempt.answered(end)
+    outcome = _elsewhere(host, end.packet, protocol)
+    with host.kernel() as kernel:
+        return attempt.back(kernel, end.packet, outcome)
 
 
-Outcome = tuple[str, tuple[str | None, int] | None]
-
-
-class _Attempt:
+class Attempt:
     """The part of an attempt that happens on one machine; the caller holds its kernel's lock."""
 
-    def __init__(self, kernel: State, protocol: int, port: int, jail: str | None) -> None:
+    def __init__(self, kernel: State, protocol: str, port: int, jail: str | None) -> None:
+        """Prepare to connect from that jail, or from the host itself, or from outside."""
         self.kernel, self.protocol, self.port, self.jail = kernel, protocol, port, jail
-        self.evaluator = Evaluator(kernel)
-        self.verdicts: list[Verdict] = []
+        self.path = Path(kernel)
         self.stack = net.stack_of(kernel, jail)
-        self.where = {address: name for name, address, _unused in net.addresses(kernel)}
+        self.asked: Packet | None = None
+        self.is_from_outside = False
 
-    def finish(self, outcome: Outcome, source: str = "") -> Connection:
-        """Return what came of it."""
-        result, listener = outcome
-        states = tuple(verdict.state for verdict in self.verdicts if verdict.state)
-        source = source or (self.verdicts[-1].packet.source if self.verdicts else "")
-        return Connection(result, tuple(self.verdicts), listener, source, states)
+    def send(self, source: str, destination: str) -> End:
+        """Send the first packet as far as this machine's border; from outside, if the source is not of this machine."""
+        if source and self.jail is None and source not in self.path.where and self.path.stack_with(source) is None:
+            return self.from_outside(source, destination)
+        return self._from_inside(source, destination)
 
-    def own(self, address: str) -> bool:
-        """Say whether it is an address of the machine, or of a jail that has a stack of its own."""
-        return address in self.where or self.stack_with(address) is not None
+    def _packet(self, direction: str, source: str, source_port: int, destination: str) -> Packet:
+        number = ICMP6 if self.protocol == "icmp" and ":" in destination else PROTOCOLS[self.protocol]
+        self.asked = Packet(direction, "", number, source, source_port, destination, self.port)
+        return self.asked
 
-    def stack_with(self, address: str) -> str | None:
-        """Return the jail whose own stack has the address."""
-        stacks = {each["stack"] for each in self.kernel.get("net", {}).get("interfaces", [])} - {None}
-        for stack in sorted(stacks):
-            if any(
-                own == address for _unused, own, _unused2 in net.addresses(self.kernel, stack) if own not in LOOPBACK
-            ):
-                return str(stack)
-        return None
-
-    def reachable_back(self, source: str) -> bool:
-        """Say whether answers from another machine find the way to this source."""
-        name = self.where.get(source, "lo")
-        return net.kind_of(name) != "lo"
-
-    # From a process of this machine -------------------------------------------------------------------------------
-
-    def from_inside(self, source: str, destination: str) -> tuple[Outcome | None, Packet]:
-        """Go as far as this machine's border; None instead of an outcome means the packet left it."""
+    def _from_inside(self, source: str, destination: str) -> End:
         own = self._jail_addresses(":" in destination)
         if self.stack is None and own and destination in LOOPBACK:
             destination = own[0]
-        local = destination in self.where and self.stack is None
-        source = source or (own[0] if own else "") or self._source_for(destination, local)
-        packet = Packet("out", "", self.protocol, source, self._next_port(), destination, self.port)
+        source = source or (own[0] if own else "") or self._source_for(destination)
+        packet = self._packet("out", source, self._next_port(), destination)
         if not source or (self.jail is not None and self.stack is None and not own):
-            return (UNREACHABLE, None), packet
-        if local:
-            return self._over_loopback(packet), packet
-        if self.stack is not None:
-            return self._from_stack(packet)
-        return self._leave(packet)
+            return End("lost", packet, why=UNREACHABLE)
+        return self._send(packet, self.stack)
+
+    def _send(self, packet: Packet, stack: str | None) -> End:
+        return self.path.from_host(packet) if stack is None else self.path.from_stack(packet, stack)
 
     def _jail_addresses(self, six: bool) -> list[str]:
         found = None if self.jail is None or self.stack is not None else prison.find(self.kernel, self.jail)
@@ -131,119 +119,72 @@ class _Attempt:
             return []
         return [str(each) for each in prison.value(self.kernel, found, "ip6.addr" if six else "ip4.addr")]
 
-    def _source_for(self, destination: str, local: bool) -> str:
-        if local or destination in LOOPBACK:
+    def _source_for(self, destination: str) -> str:
+        if destination in LOOPBACK or (self.stack is None and destination in self.path.where):
             return destination
-        towards = net.interface_towards(self.kernel, destination, self.stack)
-        if towards is None:
-            routes = [route for route in net.routes(self.kernel, self.stack) if route["destination"] == "default"]
-            towards = str(routes[0]["interface"]) if routes else None
-        six = ":" in destination
-        found = [
-            a for name, a, _unused in net.addresses(self.kernel, self.stack) if name == towards and (":" in a) == six
-        ]
-        return found[0] if found else ""
+        way = net.way_to(self.kernel, destination, self.stack)
+        family = net.family_of(destination)
+        for name, own, _bits in net.addresses(self.kernel, self.stack):
+            if way and name == way.interface and net.family_of(own) == family and not own.startswith("fe80:"):
+                return own
+        return ""
 
     def _next_port(self) -> int:
         ports = self.kernel.setdefault("connect", {"last": 0})
         ports["last"] = (int(ports["last"]) + 1) % 16000
         return FIRST_PORT + int(ports["last"])
 
-    def _over_loopback(self, packet: Packet) -> Outcome:
-        interface = self.where[packet.target]
-        interface = interface if net.kind_of(interface) == "lo" else "lo0"
-        verdict = self._pass(packet._replace(interface=interface))
-        if not verdict.passed:
-            return (REFUSED if verdict.reset else DENIED), None
-        arriving = verdict.packet._replace(direction="in", interface=interface)
-        return self._arrive(arriving)
-
-    def _leave(self, packet: Packet) -> tuple[Outcome | None, Packet]:
-        towards = net.interface_towards(self.kernel, packet.target)
-        routes = [route for route in net.routes(self.kernel) if route["destination"] == "default"]
-        if towards is None and not routes:
-            return (UNREACHABLE, None), packet
-        interface = towards or str(routes[0]["interface"])
-        verdict = self._pass(packet._replace(interface=interface))
-        if not verdict.passed:
-            return ((REFUSED if verdict.reset else DENIED), None), packet
-        if self.stack_with(verdict.packet.target) is not None:
-            return self._listening(verdict.packet), verdict.packet
-        return None, verdict.packet
-
-    def _from_stack(self, packet: Packet) -> tuple[Outcome | None, Packet]:
-        """A jail with a stack of its own: its packets come in on the host's side of the link, and may be forwarded."""
-        if any(own == packet.target for _unused, own, _unused2 in net.addresses(self.kernel, self.stack)):
-            return self._listening(packet), packet
-        interface = net.interface_towards(self.kernel, packet.source) or outside_interface(self.kernel)
-        verdict = self._pass(packet._replace(direction="in", interface=interface))
-        if not verdict.passed:
-            return ((REFUSED if verdict.reset else TIMEOUT), None), packet
-        inside = verdict.packet
-        if inside.target in self.where or self.stack_with(inside.target) is not None:
-            return self._listening(inside), inside
-        if not self._forwards():
-            return (TIMEOUT, None), inside
-        return self._leave(inside._replace(direction="out"))
-
-    def _forwards(self) -> bool:
-        from model import kernel as kernels  # noqa: PLC0415
-
-        return kernels.value(self.kernel, "net.inet.ip.forwarding") == "1"
-
-    # From another machine -----------------------------------------------------------------------------------------
-
-    def from_outside(self, source: str, destination: str, source_port: int = 0) -> Outcome:
-        """A packet comes in by the card that has the address, or by the outside one."""
-        interface = self.where.get(destination, "")
-        if not interface or net.kind_of(interface) == "lo":
-            interface = outside_interface(self.kernel)
+    def from_outside(self, source: str, destination: str, source_port: int = 0) -> End:
+        """Let a packet come from another machine."""
         source_port = source_port or self._next_port()
-        return self._arrive(Packet("in", interface, self.protocol, source, source_port, destination, self.port))
+        self.is_from_outside = True
+        return self.path.from_outside(self._packet("in", source, source_port, destination))
 
-    def _arrive(self, packet: Packet) -> Outcome:
-        verdict = self._pass(packet)
-        if not verdict.passed:
-            return (REFUSED if verdict.reset else TIMEOUT), None
-        if not self._answer(verdict):
-            return TIMEOUT, None
-        return self._listening(verdict.packet)
+    # Answers ------------------------------------------------------------------------------------------------------
 
-    def _answer(self, verdict: Verdict) -> bool:
-        """Say whether what answers finds its pipe: without it the answer is lost."""
-        back = verdict.packet
-        if not verdict.state:
-            return True
-        answer = back._replace(
-            direction="out" if back.direction == "in" else "in", flags="SA", source=back.target,
-            source_port=back.target_port, target=back.source, target_port=back.source_port,
-        )  # fmt: skip
-        return self.evaluator.packet(answer).passed
+    def answered(self, end: End) -> Connection:
+        """Return what came of a packet that did not leave this machine: whoever got it answers, if it is awaited."""
+        if end.place != "stack":
+            return Connection(end.why or TIMEOUT, tuple(self.path.hops))
+        result, listener = self._listening(end)
+        back = self._send(_answer(end.packet), end.stack)
+        home = ("outside", None) if self.is_from_outside else ("stack", self.stack)
+        if (back.place, back.stack) != home or not self._expected(back.packet):
+            result, listener = TIMEOUT, None
+        return Connection(result, tuple(self.path.hops), listener)
 
-    def _pass(self, packet: Packet) -> Verdict:
-        verdict = self.evaluator.packet(packet)
-        self.verdicts.append(verdict)
-        if verdict.passed and packet.direction == "out" and not self._answer(verdict):
-            verdict = verdict._replace(passed=False, why="pipe")
-            self.verdicts[-1] = verdict
-        return verdict
+    def back(self, kernel: State, left: Packet, outcome: Outcome) -> Connection:
+        """Return what came of a packet that left this machine: the other one's answer has to come in."""
+        result, listener = outcome
+        hops = list(self.path.hops)
+        if result != TIMEOUT:
+            self.path = Path(kernel)
+            end = self.path.from_outside(_answer(left))
+            hops = [*hops, *self.path.hops]
+            if (end.place, end.stack) != ("stack", self.stack) or not self._expected(end.packet):
+                result, listener = TIMEOUT, None
+        return Connection(result, tuple(hops), listener)
+
+    def _expected(self, packet: Packet) -> bool:
+        """Say whether a packet answers what was asked, as who asked it sees it."""
+        return self.asked is not None and _answer(packet).key == self.asked.key
 
     # Sockets ------------------------------------------------------------------------------------------------------
 
-    def _listening(self, packet: Packet) -> Outcome:
+    def _listening(self, end: End) -> Outcome:
         """Find who listens at an address of this machine; a jail's own socket comes before one of the host's."""
         from model.process import listeners  # noqa: PLC0415
 
-        stack = None if packet.target in self.where else self.stack_with(packet.target)
-        if packet.target not in self.where and stack is None:
-            return TIMEOUT, None
+        packet = end.packet
+        if self.protocol == "icmp":
+            return OPEN, (end.stack, 0)
         name = "tcp" if packet.protocol == TCP else "udp"
         family = "6" if ":" in packet.target else "4"
         best: tuple[int, str | None, int] | None = None
         for jail, address, protocol, port, pid in listeners(self.kernel):
             if port != packet.target_port or not protocol.startswith(name) or family not in protocol:
                 continue
-            if net.stack_of(self.kernel, jail) != stack or not self._listens_at(jail, address, packet.target):
+            if net.stack_of(self.kernel, jail) != end.stack or not self._listens_at(jail, address, packet.target):
                 continue
             rank = (2 if address != "*" else 0) + (1 if jail is not None else 0)
             if best is None or rank > best[0]:
@@ -261,17 +202,34 @@ class _Attempt:
         return inherits or target in prison.value(self.kernel, found, f"{kind}.addr")
 
 
+def _answer(packet: Packet) -> Packet:
+    """Return what answers a packet."""
+    return packet._replace(
+        direction="out", interface="", received="", tag="", flags="SA",
+        source=packet.target, source_port=packet.target_port, target=packet.source, target_port=packet.source_port,
+    )  # fmt: skip
+
+
 def _elsewhere(host: Host, packet: Packet, protocol: str) -> Outcome:
-    """Let a packet that left this machine arrive at the host of the rack that has its address, if one does."""
+    """Let a packet that left this machine arrive at the host of the rack that has its address, if one does.
+
+    Its answers find the way to addresses of cards, and to public ones.
+    """
+    if any(ipaddress.ip_address(packet.source) in network for network in PRIVATE):
+        with host.kernel() as kernel:
+            cards = {own for name, own, _bits in net.addresses(kernel) if net.kind_of(name) not in ("lo", "bridge")}
+        if packet.source not in cards:
+            return TIMEOUT, None
     other = host_with(RACK if RACK.is_dir() else host.directory.parent.parent, packet.target)
     if other is None:
         return TIMEOUT, None
     with other.kernel() as kernel:
-        attempt = _Attempt(kernel, PROTOCOLS[protocol], packet.target_port, None)
-        return attempt.from_outside(packet.source, packet.target, packet.source_port)
+        attempt = Attempt(kernel, protocol, packet.target_port, None)
+        found = attempt.answered(attempt.from_outside(packet.source, packet.target, packet.source_port))
+        return found.result, found.listener
 
 
-def host_with(rack: Path, address: str) -> Host | None:
+def host_with(rack: pathlib.Path, address: str) -> Host | None:
     """Return the host of a rack that has an address on a card of its own, None if none has."""
     hosts = rack / "hosts"
     for directory in sorted(hosts.iterdir()) if hosts.is_dir() else []:

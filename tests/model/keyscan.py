@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 from model import connect, prison, task
+from model.path import TIMEOUT
 
 if t.TYPE_CHECKING:
     from model.host import Host
@@ -52,7 +53,7 @@ def _scan(rack: Path, address: str, port: int, timeout: int) -> int:
     keys = [] if host is None or found is None else _keys(host, found)
     if host is not None and found is not None:
         connect.close(host, found)
-    if found is None or found.result == connect.TIMEOUT:
+    if found is None or found.result == TIMEOUT:
         time.sleep(timeout)
     name = address if port == SSH else f"[{address}]:{port}"
     sys.stderr.write(f"# {address}:{port} SSH-2.0-OpenSSH_10.0 FreeBSD-20250801\n" * (CONNECTIONS if keys else 0))

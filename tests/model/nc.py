@@ -9,6 +9,7 @@ import typing as t
 
 from model import connect
 from model.command import Exit, options
+from model.path import TIMEOUT
 from model.pf_hosts import read_address
 from model.pf_names import SERVICES, port_name
 
@@ -42,7 +43,7 @@ def nc(ctx: Context) -> int:
     for port in _ports(ports):
         found = connect.connect(ctx.host, source, address, protocol, port, jail=ctx.jail)
         connect.close(ctx.host, found)
-        if found.result == connect.OPEN or (protocol == "udp" and found.result == connect.TIMEOUT):
+        if found.result == connect.OPEN or (protocol == "udp" and found.result == TIMEOUT):
             status = 0
             known = port_name(port, protocol)
             service = "*" if known == str(port) else known

@@ -9,6 +9,7 @@ and ``routes`` (those that were added; the others follow from the addresses).
 
 from __future__ import annotations
 
+import ipaddress
 import time
 import typing as t
 import zlib
@@ -196,6 +197,11 @@ def delete_member(kernel: State, bridge: State, name: str) -> None:
         member["promiscuous"] -= 1
 
 
+def bridge_of(kernel: State, name: str, stack: str | None = None) -> State | None:
+    """Return the bridge that an interface is a member of."""
+    return next((each for each in interfaces(kernel, stack) if name in each["members"]), None)
+
+
 # Jails with a stack of their own --------------------------------------------------------------------------------------
 
 
@@ -269,8 +275,6 @@ def remove_address(interface: State, family: str, address: str) -> None:
 
 def interface_towards(kernel: State, address: str, stack: str | None = None) -> str | None:
     """Return the interface whose network the address lies in, None if none's."""
-    import ipaddress  # noqa: PLC0415
-
     wanted = ipaddress.ip_address(address)
     best: tuple[int, str] | None = None
     for name, own, prefix in addresses(kernel, stack):
@@ -302,26 +306,79 @@ def carp_state(carp: t.Mapping[str, t.Any]) -> str:
 # Routes ---------------------------------------------------------------------------------------------------------------
 
 
+class Way(t.NamedTuple):
+    """Where a packet goes next: the interface it leaves by, and whose address there is asked for."""
+
+    interface: str
+    hop: str
+
+
+def family_of(address: str) -> str:
+    """Return the family of an address or network."""
+    return "inet6" if ":" in address else "inet"
+
+
+def way_to(kernel: State, address: str, stack: str | None = None) -> Way | None:
+    """Return the way to an address: the most specific of the networks of a stack's interfaces and its routes."""
+    wanted = ipaddress.ip_address(address)
+    found = [
+        (ipaddress.ip_network(f"{own}/{prefix}", strict=False).prefixlen, 0, Way(name, address))
+        for name, own, prefix in addresses(kernel, stack)
+        if wanted in ipaddress.ip_network(f"{own}/{prefix}", strict=False)
+    ]
+    for route in routes(kernel, stack):
+        if route["family"] == family_of(address) and _reaches(route["destination"], wanted):
+            way = Way(str(route["interface"]), str(route["gateway"] or address))
+            found.append((_length(route["destination"]), 1, way))
+    return max(found)[2] if found else None
+
+
+def _reaches(destination: str, wanted: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return destination == "default" or wanted in ipaddress.ip_network(destination)
+
+
+def _length(destination: str) -> int:
+    return -1 if destination == "default" else ipaddress.ip_network(destination).prefixlen
+
+
 def routes(kernel: State, stack: str | None = None) -> list[State]:
     """Return the routes of a stack that were added (not those that follow from addresses)."""
     return [route for route in _table(kernel)["routes"] if route["stack"] == stack]
 
 
-def add_route(kernel: State, destination: str, gateway: str, stack: str | None = None) -> None:
+def add_route(kernel: State, destination: str, gateway: str, stack: str | None = None, *, family: str = "inet") -> None:
     """Add a route by a gateway; ``destination`` is ``default`` or a network; raises NetError."""
-    if any(route["destination"] == destination for route in routes(kernel, stack)):
-        raise NetError("File exists")
-    interface = interface_towards(kernel, gateway, stack)
-    if interface is None:
+    way = way_to(kernel, gateway, stack)
+    if way is None:
         raise NetError("Network is unreachable")
-    route = {"destination": destination, "gateway": gateway, "interface": interface, "stack": stack}
-    _table(kernel)["routes"].append(route)
+    _add_route(kernel, destination, Way(way.interface, gateway), stack, family)
 
 
-def delete_route(kernel: State, destination: str, stack: str | None = None) -> str:
+def add_direct_route(
+    kernel: State, destination: str, interface: str, stack: str | None = None, *, family: str = "inet"
+) -> None:
+    """Add a route whose destination is found on an interface itself (``-interface``); raises NetError."""
+    if find(kernel, interface, stack) is None:
+        raise NetError("Invalid argument")
+    _add_route(kernel, destination, Way(interface, ""), stack, family)
+
+
+def _add_route(kernel: State, destination: str, way: Way, stack: str | None, family: str) -> None:
+    if _route(kernel, destination, stack, family) is not None:
+        raise NetError("File exists")
+    route = {"destination": destination, "gateway": way.hop, "interface": way.interface, "stack": stack}
+    _table(kernel)["routes"].append(route | {"family": family})
+
+
+def _route(kernel: State, destination: str, stack: str | None, family: str) -> State | None:
+    wanted = (destination, family)
+    return next((each for each in routes(kernel, stack) if (each["destination"], each["family"]) == wanted), None)
+
+
+def delete_route(kernel: State, destination: str, stack: str | None = None, *, family: str = "inet") -> str:
     """Remove a route and return its gateway; raises NetError."""
-    for route in routes(kernel, stack):
-        if route["destination"] == destination:
-            _table(kernel)["routes"].remove(route)
-            return str(route["gateway"])
-    raise NetError("No such process")
+    found = _route(kernel, destination, stack, family)
+    if found is None:
+        raise NetError("No such process")
+    _table(kernel)["routes"].remove(found)
+    return str(found["gateway"])

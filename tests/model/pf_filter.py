@@ -18,6 +18,8 @@ ICMP_WORDS = {"icmp-type": ("inet", ICMP), "icmp6-type": ("inet6", ICMP6)}
 STATES = ("keep", "modulate", "synproxy")
 COUNTED = ("max", "max-src-states", "max-src-conn", "max-src-nodes")
 FLAGS = ("no-sync", "if-bound", "floating", "sloppy")
+_PER_RULE = frozenset({"max-src-conn", "max-src-conn-rate", "max-src-nodes"})
+_TRACKED = _PER_RULE | {"max-src-states"}
 # How pfctl orders the options of a state.
 STATE_ORDER = (
     "max ", "no-sync", "source-track", "max-src-states", "max-src-conn ", "max-src-conn-rate", "max-src-nodes",
@@ -249,8 +251,26 @@ def _keep(reader: Reader, options: Options) -> None:
             found.append(state_option(reader))
             reader.accept(",")
         options.seen.update({"if-bound", "floating"} & set(found))
-        kept = _ordered([option for option in found if option != "floating"])
+        kept = _ordered([option for option in [*found, *_implied(found)] if option != "floating"])
         options.rule.update({"state_opts": kept} if kept else {})
+
+
+def _implied(found: list[str]) -> list[str]:
+    """Return what pfctl adds: sources are tracked where they are limited, and for as long as a rate is measured.
+
+    As in parse.y of FreeBSD's pfctl; no transcript shows it.
+    """
+    given = {option.partition(" ")[0]: option.partition(" ")[2] for option in found}
+    added: list[str] = []
+    if "source-track" not in given and _TRACKED & given.keys():
+        added.append("source-track " + ("rule" if _PER_RULE & given.keys() else "global"))
+    if "max" in given and not {"adaptive.start", "adaptive.end"} & given.keys():
+        tenth = int(given["max"]) // 10
+        added += [f"adaptive.start {tenth * 6}", f"adaptive.end {tenth * 12}"]
+    seconds = int(given.get("max-src-conn-rate", "0/0").partition("/")[2])
+    if seconds > int(given.get("src.track", 0)):
+        added.append(f"src.track {seconds}")
+    return added
 
 
 def state_option(reader: Reader) -> str:
@@ -426,6 +446,7 @@ _READERS: dict[str, t.Callable[[Reader, Options], None]] = {
     "prio": _valued("prio", lambda reader: reader.number(7)),
     "ridentifier": _valued("ridentifier", lambda reader: reader.number()),
     "rtable": _valued("rtable", lambda reader: reader.number()),
+    "received-on": _valued("received", lambda reader: reader.interface_name()),
     "probability": _valued("prob", _probability),
     "divert-to": _valued("divert", lambda reader: reader.port_range()[1]),
     "scrub": _scrub_in_rule,

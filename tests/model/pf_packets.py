@@ -17,7 +17,9 @@ if t.TYPE_CHECKING:
     from model.host import State
     from model.pf_reader import Port, Rule
 
-TCP, UDP, ICMP = 6, 17, 1
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+# What an ICMP packet asks, if nothing else is said.
+ECHO_REQUEST = {ICMP: 8, ICMP6: 128}
 BACK = {"in": "out", "out": "in"}
 # Where pf takes the source ports of translated connections from.
 FIRST_PORT = 50001
@@ -29,8 +31,15 @@ PACKET_BYTES = 60
 Key = tuple[str, int, str, int]
 
 
+# A rule: its anchor ('' is the main ruleset), its kind (binat, nat, rdr, filter) and its number there.
+Place = tuple[str, str, int]
+
+
 class Packet(t.NamedTuple):
-    """A packet on an interface; ``direction`` is ``in`` or ``out`` as the machine sees it."""
+    """A packet on an interface; ``direction`` is ``in`` or ``out`` as the machine sees it.
+
+    ``received`` is the interface that an outgoing packet came in by, '' if it is the machine's own.
+    """
 
     direction: str
     interface: str
@@ -41,6 +50,8 @@ class Packet(t.NamedTuple):
     target_port: int
     flags: str = SYN
     tag: str = ""
+    received: str = ""
+    icmp: int | None = None
 
     @property
     def key(self) -> Key:
@@ -56,8 +67,10 @@ class Packet(t.NamedTuple):
 class Verdict(t.NamedTuple):
     """What became of a packet: ``packet`` is as translated.
 
-    ``why`` is one of disabled, skip, state, rule, default, pipe, limit. ``pipe``: what the packet went through (kind,
-    number), if anything. ``reset``: a blocked connection is told at once.
+    ``why`` is one of disabled, skip, state, rule, default, pipe, limit. ``reset``: a block that is told at once.
+    ``pipe``: what the packet went through (kind, number), if anything. ``matched``: the rules that matched, in the
+    order in which pf came to them; of a packet with a state, those that count it. ``forward``: the packet goes in the
+    direction of its state.
     """
 
     passed: bool
@@ -68,6 +81,8 @@ class Verdict(t.NamedTuple):
     pipe: tuple[str, int] | None = None
     reset: bool = False
     state: int = 0
+    matched: tuple[Place, ...] = ()
+    forward: bool = True
 
 
 class _Found:
@@ -76,7 +91,8 @@ class _Found:
     def __init__(self) -> None:
         self.rule: Rule | None = None
         self.tag = ""
-        self.dummynet: list[t.Any] | None = None
+        self.dummynet: tuple[str, int, int] | None = None
+        self.matched: list[Place] = []
         # The rules that count the packet: [anchor, kind, number].
         self.counting: list[list[t.Any]] = []
         self.at: list[t.Any] = []
@@ -114,7 +130,7 @@ class Evaluator:
     def _by_state(self, packet: Packet) -> Verdict | None:
         assert self.pf is not None
         for state in pf_states.alive(self.pf):
-            if state["proto"] != packet.protocol:
+            if state["proto"] != packet.protocol or state["bound"] not in ("", packet.interface):
                 continue
             forward = packet.direction == state["dir"]
             first, second = ("inside", "wire") if state["dir"] == "out" else ("wire", "inside")
@@ -127,10 +143,13 @@ class Evaluator:
     def _through_state(self, state: State, packet: Packet, forward: bool) -> Verdict:
         dummynet = tuple(state["dn"]) if state["dn"] else None
         pipe = _pipe(dummynet, forward)
-        if pipe is not None and not self._has(pipe):
-            return Verdict(False, packet, "pipe", tuple(state["labels"]), dummynet, pipe, state=state["id"])
-        self.count_traffic(state, forward, 1, PACKET_BYTES)
-        return Verdict(True, packet, "state", tuple(state["labels"]), dummynet, pipe, state=state["id"])
+        lost = pipe is not None and not self._has(pipe)
+        if not lost:
+            self.count_traffic(state, forward, 1, PACKET_BYTES)
+        return Verdict(
+            not lost, packet, "pipe" if lost else "state", tuple(state["labels"]), dummynet, pipe, state=state["id"],
+            matched=tuple((anchor, kind, number) for anchor, kind, number in state["rules"]), forward=forward,
+        )  # fmt: skip
 
     def count_traffic(self, state: State, forward: bool, packets: int, octets: int) -> None:
         """Count packets of a state, in its own direction or back, on it and on its rules."""
@@ -152,51 +171,45 @@ class Evaluator:
     # Rules --------------------------------------------------------------------------------------------------------
 
     def _by_rules(self, packet: Packet) -> Verdict:
-        before = packet
-        translation, packet = self._translate(packet)
-        found = _Found()
+        before, found = packet, _Found()
+        translation, packet = self._translate(packet, found)
         found.tag = packet.tag
         if translation is None or "natpass" not in translation[0]:
             self._filter("", packet, found, 0)
         packet = packet._replace(tag=found.tag)
         rule = found.rule
-        labels = tuple(rule.get("labels", ())) if rule else ()
+        verdict = Verdict(True, packet, "rule" if rule else "default", _labels(rule), matched=tuple(found.matched))
         counting = [found.at, *found.counting] if found.at else list(found.counting)
         if rule is not None:
             self._count("match")
         if rule is not None and rule["action"] == "block":
             self._count_rules(counting, packet.direction)
-            return Verdict(False, packet, "rule", labels, reset=_resets(rule, packet))
+            return verdict._replace(passed=False, reset=_resets(rule, packet))
         packet = self._late_translations(packet, found)
         if translation is not None:
             counting.insert(0, translation[1])
-        chosen = rule["dn"] if rule is not None and "dn" in rule else found.dummynet
-        dummynet = (str(chosen[0]), int(chosen[1]), int(chosen[2])) if chosen else None
-        pipe = _pipe(dummynet, True)
-        if pipe is not None and not self._has(pipe):
+        dummynet = _combined(found.dummynet, rule)
+        verdict = verdict._replace(packet=packet, dummynet=dummynet, pipe=_pipe(dummynet, True))
+        if verdict.pipe is not None and not self._has(verdict.pipe):
             self._count_rules(counting, packet.direction)
-            return Verdict(False, packet, "pipe", labels, dummynet, pipe)
-        state = 0
+            return verdict._replace(passed=False, why="pipe")
         if rule is not None and _is_full(rule):
             self._count_rules(counting, packet.direction)
-            return Verdict(False, packet, "limit", labels, dummynet, pipe)
+            return verdict._replace(passed=False, why="limit")
         if (rule is not None and "keep" in rule) or translation is not None or found.translations:
-            state = self._new_state(before, packet, labels, dummynet, counting)
-        else:
-            self._count_rules(counting, packet.direction)
-        return Verdict(True, packet, "rule" if rule else "default", labels, dummynet, pipe, state=state)
+            bound = packet.interface if rule is not None and "if-bound" in rule.get("state_opts", ()) else ""
+            return verdict._replace(state=self._new_state(before, verdict, bound, counting))
+        self._count_rules(counting, packet.direction)
+        return verdict
 
     def _count_rules(self, counting: list[list[t.Any]], direction: str) -> None:
         assert self.pf is not None
         for anchor, kind, number in counting:
             _count_rule(pf_kernel.rules(self.pf, anchor, kind)[number], direction, 1, PACKET_BYTES)
 
-    def _new_state(
-        self, before: Packet, after: Packet, labels: tuple[str, ...], dummynet: tuple[str, int, int] | None,
-        counting: list[list[t.Any]],
-    ) -> int:  # fmt: skip
+    def _new_state(self, before: Packet, verdict: Verdict, bound: str, counting: list[list[t.Any]]) -> int:
         assert self.pf is not None
-        out = before.direction == "out"
+        out, after = before.direction == "out", verdict.packet
         self.pf["last"] += 1
         now = time.time()
         levels, name = _life(before.protocol)
@@ -209,8 +222,9 @@ class Evaluator:
             "levels": levels,
             "made": now,
             "until": now + self.pf["timeouts"].get(name, TIMEOUTS[name]),
-            "labels": list(labels),
-            "dn": list(dummynet) if dummynet else None,
+            "labels": list(verdict.labels),
+            "dn": list(verdict.dummynet) if verdict.dummynet else None,
+            "bound": bound,
             "rules": counting,
             "packets": [0, 0],
             "bytes": [0, 0],
@@ -226,16 +240,21 @@ class Evaluator:
 
     # Translation --------------------------------------------------------------------------------------------------
 
-    def _translate(self, packet: Packet) -> tuple[tuple[Rule, list[t.Any]] | None, Packet]:
-        """Return the translation rule that applies, and the packet after it."""
+    def _translate(self, packet: Packet, found: _Found) -> tuple[tuple[Rule, list[t.Any]] | None, Packet]:
+        """Return the translation rule that applies, and the packet after it.
+
+        A rule with ``no`` that matches ends the search, for the other kind too (pf_get_translation).
+        """
         for kind in ("binat", "nat") if packet.direction == "out" else ("rdr", "binat"):
-            found = self._first("", kind, packet, 0)
-            if found is None:
+            first = self._first("", kind, packet, 0)
+            if first is None:
                 continue
-            rule, at, tag = found
+            rule, at, tag = first
+            found.matched.append((at[0], kind, at[2]))
             packet = packet._replace(tag=tag or packet.tag)
-            if not rule["action"].startswith("no "):
-                return (rule, at), self._apply(kind, rule["pool"], rule, packet)
+            if rule["action"].startswith("no "):
+                break
+            return (rule, at), self._apply(kind, rule["pool"], rule, packet)
         return None, packet
 
     def _first(self, anchor: str, kind: str, packet: Packet, depth: int) -> tuple[Rule, list[t.Any], str] | None:
@@ -316,6 +335,7 @@ class Evaluator:
                 continue
             found.tag = rule.get("tag", found.tag)
             at = [anchor, "filter", rule["nr"]]
+            found.matched.append((anchor, "filter", rule["nr"]))
             if "anchor" in rule:
                 if depth < MAX_DEPTH and self._call(rule, at, packet, found, depth):
                     return True
@@ -338,7 +358,7 @@ class Evaluator:
     def _matched(self, rule: Rule, at: list[t.Any], found: _Found) -> None:
         translations = [(name[:3], rule[name], rule) for name in ("nat_to", "rdr_to") if name in rule]
         if rule["action"] == "match":
-            found.dummynet = rule.get("dn", found.dummynet)
+            found.dummynet = _combined(found.dummynet, rule)
             found.counting.append(at)
             found.translations += translations
             return
@@ -350,6 +370,9 @@ class Evaluator:
 
     def _matches(self, rule: Rule, packet: Packet, anchor: str, kind: str) -> bool:
         if not _is_of_kind(rule, packet):
+            return False
+        received = packet.received if packet.direction == "out" else packet.interface
+        if "received" in rule and not self.live.is_named(received, rule["received"]):
             return False
         if "on" in rule and self.live.is_named(packet.interface, rule["on"]) == bool(rule.get("on_not")):
             return False
@@ -382,6 +405,11 @@ def _is_of_kind(rule: Rule, packet: Packet) -> bool:
         return False
     if packet.protocol == TCP and "flags" in rule and not _flags_match(rule["flags"], packet.flags):
         return False
+    if "icmp" in rule and rule["icmp"][0] != (packet.icmp or ECHO_REQUEST[packet.protocol]):
+        return False
+    # The model's packets are whole.
+    if "fragment" in rule:
+        return False
     return "tagged" not in rule or (rule["tagged"] == packet.tag) != bool(rule.get("tagged_not"))
 
 
@@ -393,6 +421,22 @@ def _key(key: t.Sequence[t.Any]) -> Key:
 def _reversed(key: t.Sequence[t.Any]) -> Key:
     source, source_port, target, target_port = _key(key)
     return target, target_port, source, source_port
+
+
+def _labels(rule: Rule | None) -> tuple[str, ...]:
+    return tuple(rule.get("labels", ())) if rule else ()
+
+
+def _combined(before: tuple[str, int, int] | None, rule: Rule | None) -> tuple[str, int, int] | None:
+    """Return the pipes of the rules that matched so far and of one more, whose numbers count before theirs.
+
+    Each direction by itself, as pf_rule_to_actions has it.
+    """
+    if rule is None or "dn" not in rule:
+        return before
+    _unused, first, second = before or ("", 0, 0)
+    kind, there, back = rule["dn"]
+    return str(kind), int(there) or first, int(back) or second
 
 
 def _pipe(dummynet: tuple[str, int, int] | None, forward: bool) -> tuple[str, int] | None:
@@ -420,7 +464,7 @@ def _life(protocol: int) -> tuple[list[str], str]:
         return ["ESTABLISHED", "ESTABLISHED"], "tcp.established"
     if protocol == UDP:
         return ["MULTIPLE", "SINGLE"], "udp.multiple"
-    return (["0", "0"], "icmp.first") if protocol == ICMP else (["MULTIPLE", "SINGLE"], "other.multiple")
+    return (["0", "0"], "icmp.first") if protocol in (ICMP, ICMP6) else (["MULTIPLE", "SINGLE"], "other.multiple")
 
 
 def _count_rule(rule: Rule, direction: str, packets: int, octets: int) -> None:
@@ -467,6 +511,6 @@ def evaluate(kernel: State, packet: Packet) -> Verdict:
 def outside_interface(kernel: State) -> str:
     """Return the interface of the default route, or the machine's first card."""
     for route in net.routes(kernel):
-        if route["destination"] == "default":
+        if (route["destination"], route["family"]) == ("default", "inet"):
             return str(route["interface"])
     return str(net.interfaces(kernel)[0]["name"])

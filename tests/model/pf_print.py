@@ -4,9 +4,9 @@
 """Rules as pfctl(8) prints them.
 
 The keys of a rule: ``action``; ``anchor`` (it calls that one); ``natpass return return_codes dir log quick on on_not
-route af proto src src_not src_port dst dst_not dst_port user group flags icmp tos prio set keep prob state_opts
-fragment scrub allow_opts labels ridentifier dn queue tag tagged tagged_not rtable divert`` and, for translation,
-``pool``, ``nat_to`` and ``rdr_to``. ``nr`` is its number, ``n`` its counters.
+route af proto src src_not src_port dst dst_not dst_port received user group flags icmp tos prio set keep prob
+state_opts fragment scrub allow_opts labels ridentifier dn queue tag tagged tagged_not rtable divert`` and, for
+translation, ``pool``, ``nat_to`` and ``rdr_to``. ``nr`` is its number, ``n`` its counters.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def rule_line(rule: Rule, *, numbers: bool = False, numeric: bool = False) -> st
     if "proto" in rule:
         parts += ["proto", protocol_name(rule["proto"])]
     parts += _from_to(rule, numbers, numeric)
+    if "received" in rule:
+        parts += ["received-on", rule["received"]]
     for name in ("user", "group"):
         if name in rule:
             parts += [name, _operation(rule[name][0], [str(each) for each in rule[name][1:]])]

@@ -15,11 +15,12 @@ if t.TYPE_CHECKING:
     from model.command import Context
     from model.host import State
 
-ROUTE_USAGE = "usage: route [-46dnqtv] command [[modifiers] args]\n"
+ROUTE_USAGE = "usage: route [-j jail] [-46dnqtv] command [[modifiers] args]\n"
 NETSTAT_USAGE = (
     "usage: netstat [-j jail] [-46AaCLnPRSTWx] [-f protocol_family | -p protocol]\n"
     "               [-M core] [-N system]\n"
 )
+MODIFIERS = ("-inet", "-inet6", "-net", "-host", "-4", "-6", "-interface", "-iface")
 PING_USAGE = "usage: ping [-4AaDdfHnoQqRrv] [-C pcp] [-c count] host\n"
 
 
@@ -27,33 +28,59 @@ PING_USAGE = "usage: ping [-4AaDdfHnoQqRrv] [-C pcp] [-c count] host\n"
 
 
 def route(ctx: Context) -> int:
-    """route(8): get, add, delete."""
+    """route(8): get, add, delete; ``-j`` as on 15."""
     flags, words = options(ctx, "46dnqtvj:", ROUTE_USAGE, 64)
-    command = words[0] if words else ""
-    words = [word for word in words[1:] if word not in ("-inet", "-net", "-host", "-4")]
+    command, words = (words[0], words[1:]) if words else ("", [])
+    given = {word for word in words if word in MODIFIERS} | {f"-{flag}" for flag in flags}
+    words = [word for word in words if word not in MODIFIERS]
+    family = "inet6" if given & {"-6", "-inet6"} or ":" in "".join(words[:1]) else "inet"
     with ctx.host.kernel() as kernel:
+        if "j" in flags and prison.find(kernel, flags["j"][-1]) is None:
+            raise Exit(1, f'jail "{flags["j"][-1]}" not found')
         stack = net.stack_of(kernel, flags["j"][-1] if "j" in flags else ctx.jail)
         if command == "get" and words:
             return _get(ctx, kernel, words[-1], stack)
         if command in ("add", "delete", "del") and words:
-            return _change(ctx, kernel, [command, *words], stack, quiet="q" in flags)
+            change = _Change("add" if command == "add" else "delete", words, family, frozenset(given))
+            return _change(ctx, kernel, change, stack, quiet="q" in flags)
     ctx.err.write(ROUTE_USAGE)
     return 64
 
 
-def _change(ctx: Context, kernel: State, words: t.Sequence[str], stack: str | None, *, quiet: bool) -> int:
-    command = "add" if words[0] == "add" else "delete"
-    words = words[1:]
-    destination = _destination(words[0])
-    gateway = words[1] if len(words) > 1 else ""
-    what = f"{command} net {words[0].partition('/')[0]}" + (f": gateway {gateway}" if gateway else "")
+class _Change(t.NamedTuple):
+    """A route to add or delete, as given."""
+
+    command: str
+    words: list[str]
+    family: str
+    given: frozenset[str]
+
+    @property
+    def gateway(self) -> str:
+        """Return the gateway or, with ``-interface``, the interface."""
+        return self.words[1] if len(self.words) > 1 else ""
+
+    def make(self, kernel: State, stack: str | None) -> None:
+        """Add or delete it; raises NetError."""
+        destination = _destination(self.words[0])
+        if self.command == "delete":
+            net.delete_route(kernel, destination, stack, family=self.family)
+        elif self.given & {"-interface", "-iface"}:
+            net.add_direct_route(kernel, destination, self.gateway, stack, family=self.family)
+        else:
+            net.add_route(kernel, destination, self.gateway, stack, family=self.family)
+
+    def __str__(self) -> str:
+        kind = "host" if "-host" in self.given else "net"
+        name = self.words[0].partition("/")[0]
+        return f"{self.command} {kind} {name}" + (f": gateway {self.gateway}" if self.gateway else "")
+
+
+def _change(ctx: Context, kernel: State, what: _Change, stack: str | None, *, quiet: bool) -> int:
     try:
         if ctx.jail is not None and stack is None:
             raise net.NetError("Operation not permitted")
-        if command == "add":
-            net.add_route(kernel, destination, gateway, stack)
-        else:
-            net.delete_route(kernel, destination, stack)
+        what.make(kernel, stack)
     except net.NetError as error:
         reasons = {"File exists": "route already in table", "No such process": "not in table"}
         if not quiet:
@@ -67,7 +94,7 @@ def _change(ctx: Context, kernel: State, words: t.Sequence[str], stack: str | No
 def _destination(word: str) -> str:
     import ipaddress  # noqa: PLC0415
 
-    if word in ("default", "0.0.0.0", "0.0.0.0/0"):
+    if word in ("default", "0.0.0.0", "0.0.0.0/0", "::", "::/0"):
         return "default"
     try:
         return str(ipaddress.ip_network(word, strict=False))
@@ -80,10 +107,10 @@ def _get(ctx: Context, kernel: State, word: str, stack: str | None) -> int:
     towards = None if word == "default" else net.interface_towards(kernel, target, stack)
     gateway = ""
     if towards is None:
-        found = next((each for each in net.routes(kernel, stack) if each["destination"] == "default"), None)
-        if found is None:
+        way = net.way_to(kernel, target, stack)
+        if way is None:
             raise Exit(1, "route has not been found")
-        towards, gateway = found["interface"], found["gateway"]
+        towards, gateway = way
     interface = net.find(kernel, towards, stack) or {}
     ctx.print(f"   route to: {target}")
     ctx.print(f"destination: {'0.0.0.0' if gateway else target}")
@@ -138,8 +165,12 @@ def _routes(ctx: Context, kernel: State, stack: str | None, family: str) -> int:
     ctx.print("Internet:" if family == "inet" else "Internet6:")
     ctx.print(f"{'Destination':<18} {'Gateway':<18} {'Flags':<10} {'Netif':>8} Expire")
     rows = []
-    if family == "inet":
-        rows += [(each["destination"], each["gateway"], "UGS", each["interface"]) for each in net.routes(kernel, stack)]
+    for each in net.routes(kernel, stack):
+        if each["family"] == family:
+            interface = net.find(kernel, each["interface"], stack) or {"index": 0}
+            gateway, flags = (each["gateway"], "UGS") if each["gateway"] else (f"link#{interface['index']}", "UHS")
+            destination = each["destination"].removesuffix("/32").removesuffix("/128")
+            rows.append((destination, gateway, flags, each["interface"]))
     rows += _connected(kernel, stack, family)
     for destination, gateway, flags, interface in sorted(rows, key=lambda row: (row[0] != "default", _order(row[0]))):
         ctx.print(f"{destination:<18} {gateway:<18} {flags:<10} {interface:>8}")
@@ -235,7 +266,7 @@ def ping(ctx: Context) -> int:
 
 
 def _answers(kernel: State, stack: str | None, address: str) -> bool:
-    if net.interface_towards(kernel, address, stack) is None and not net.routes(kernel, stack):
+    if net.way_to(kernel, address, stack) is None:
         return False
     stacks = {each["stack"] for each in kernel["net"]["interfaces"]}
     return any(own == address for each in stacks for _unused, own, _unused2 in net.addresses(kernel, each))

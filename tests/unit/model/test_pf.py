@@ -54,7 +54,16 @@ def check(host: Host, text: str, *options: str) -> tuple[int, str, str]:
          "pass proto tcp from any to any port 1024 >< 2000 flags S/SA keep state"),
         ("pass proto tcp to port >= 1024", "pass proto tcp from any to any port >= 1024 flags S/SA keep state"),
         ("pass keep state (max 100, source-track rule, tcp.closed 10)",
-         "pass all flags S/SA keep state (max 100, source-track rule, tcp.closed 10)"),
+         "pass all flags S/SA keep state (max 100, source-track rule, tcp.closed 10, adaptive.start 60, "
+         "adaptive.end 120)"),
+        ("pass keep state (max-src-states 9)",
+         "pass all flags S/SA keep state (source-track global, max-src-states 9)"),
+        ("pass in proto tcp keep state (max-src-conn-rate 10/5, overload <bad> flush global)",
+         "pass in proto tcp all flags S/SA keep state (source-track rule, max-src-conn-rate 10/5, "
+         "overload <bad> flush global, src.track 5)"),
+        ("pass out on vtnet0 to any received-on lo1 no state", "pass out on vtnet0 all received-on lo1 no state"),
+        ("rdr on em0 proto tcp from <good> to 10.0.2.15 port 9000:9010 -> 10.0.0.1 port 9100:*",
+         "rdr on em0 inet proto tcp from <good> to 10.0.2.15 port 9000:9010 -> 10.0.0.1 port 9100:9110"),
         ("scrub in on vtnet0 no-df", "scrub in on vtnet0 all no-df fragment reassemble"),
         ("nat on em0 from 10.0.0.0/8 to any -> (em0)", "nat on em0 inet from 10.0.0.0/8 to any -> (em0) round-robin"),
         ("nat on em0 inet from (lo1:network) to any tag j -> 10.0.2.15",

