@@ -36,6 +36,8 @@ FLAG_NAMES = {
     MULTICAST: "MULTICAST",
     LOWER_UP: "LOWER_UP",
 }
+# IFBIFBITS of FreeBSD's if_bridgevar.h.
+MEMBER_FLAGS = {"LEARNING": 0x1, "DISCOVER": 0x2, "PRIVATE": 0x800, "AUTOEDGE": 0x40, "AUTOPTP": 0x100}
 OPTIONS = {
     "ether": "880028<VLAN_MTU,JUMBO_MTU,LINKSTATE,HWSTATS>",
     "lo": "680003<RXCSUM,TXCSUM,LINKSTATE,RXCSUM_IPV6,TXCSUM_IPV6>",
@@ -236,7 +238,9 @@ def _bridge(bridge: State) -> list[str]:
         "\tbridge flags=0<>",
     ]
     for port, member in enumerate(bridge["members"], 5):
-        lines.append(f"\tmember: {member} flags=143<LEARNING,DISCOVER,AUTOEDGE,AUTOPTP>")
+        names = [name for name in MEMBER_FLAGS if name in bridge["member_flags"][member]]
+        flags = sum(MEMBER_FLAGS[name] for name in names)
+        lines.append(f"\tmember: {member} flags={flags:x}<{','.join(names)}>")
         lines.append(f"\t        port {port} priority 128 path cost 2000 vlan protocol 802.1q")
     return lines
 
@@ -336,6 +340,30 @@ class _Change:
             (net.add_member if add else net.delete_member)(self.kernel, self.interface, name)
         except net.NetError as error:
             raise Exit(1, f"{'BRDGADD' if add else 'BRDGDEL'} {name}: {error}") from None
+
+    def flag(self, name: str, *, on: bool) -> None:
+        """``private``, ``-learn`` and the like, of a bridge's member."""
+        member = self._take(name.lower())
+        try:
+            net.flag_member(self.interface, member, name, on=on)
+        except net.NetError as error:
+            raise Exit(1, f"unable to get bridge flags: {error}") from None
+
+    def static(self) -> None:
+        """``static MEMBER ADDRESS``: the model's bridge knows where its members are anyway."""
+        member, _address = self._take("static"), self._take("static")
+        if member not in self.interface["members"]:
+            raise Exit(1, f"BRDGSADDR {member}: No such file or directory")
+
+    def rename(self) -> None:
+        """``name NAME``; ifconfig prints the new name."""
+        name = self._take("name")
+        try:
+            net.rename(self.kernel, self.interface, name)
+        except net.NetError as error:
+            raise Exit(1, f"ioctl SIOCSIFNAME (set name): {error}") from None
+        self.name = name
+        self.ctx.print(name)
 
     def group(self, *, add: bool) -> None:
         """``group``, ``-group``."""
@@ -448,6 +476,15 @@ _WORDS: dict[str, t.Callable[[_Change], None]] = {
     "-group": lambda change: change.group(add=False),
     "addm": lambda change: change.member(add=True),
     "deletem": lambda change: change.member(add=False),
+    "private": lambda change: change.flag("PRIVATE", on=True),
+    "-private": lambda change: change.flag("PRIVATE", on=False),
+    "learn": lambda change: change.flag("LEARNING", on=True),
+    "-learn": lambda change: change.flag("LEARNING", on=False),
+    "discover": lambda change: change.flag("DISCOVER", on=True),
+    "-discover": lambda change: change.flag("DISCOVER", on=False),
+    "static": _Change.static,
+    "name": _Change.rename,
+    "-ifdisabled": lambda change: None,
     "vnet": lambda change: change.vnet(into=True),
     "-vnet": lambda change: change.vnet(into=False),
     "vhid": lambda change: setattr(change, "vhid", change.number("vhid", 1, 255)),

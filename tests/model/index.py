@@ -56,6 +56,8 @@ PROGRAMS: dict[str, str] = {
     "/usr/sbin/service": "model.rc:service",
     "/usr/bin/showmount": "model.nfs:showmount",
     "/usr/sbin/mountd": "model.nfs:mountd",
+    "/usr/sbin/arp": "model.neighbours:arp",
+    "/usr/sbin/ndp": "model.neighbours:ndp",
     "/sbin/ping": "model.routes:ping",
     "/sbin/route": "model.routes:route",
     "/usr/bin/netstat": "model.routes:netstat",

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from model.host import State
 
 CLONED = ("lo", "bridge", "epair", "vlan", "pflog", "tap", "tun", "gif")
+MEMBER_FLAGS = ("AUTOEDGE", "AUTOPTP", "DISCOVER", "LEARNING")
 ETHERNET = frozenset({"ether", "bridge", "epair", "vlan", "tap"})
 EPAIR_ENDS = ("a", "b")
 # A backup takes over when it has missed the master this many times.
@@ -97,7 +98,7 @@ def create(kernel: State, name: str, stack: str | None = None) -> str:
 def _taken(kernel: State, name: str, stack: str | None) -> bool:
     names = {name, *(name + end for end in EPAIR_ENDS)} if kind_of(name) == "epair" else {name}
     return any(
-        each["name"] in names and (each["stack"] == stack or each["kind"] == "epair")
+        not names.isdisjoint({each["name"], each["made"]}) and (each["stack"] == stack or each["kind"] == "epair")
         for each in _table(kernel)["interfaces"]
     )
 
@@ -118,6 +119,8 @@ def _add(kernel: State, name: str, kind: str, *, stack: str | None = None, **mor
         "inet": [],
         "inet6": [],
         "members": [],
+        "member_flags": {},
+        "made": name,
         "carp": {},
         "mtu": {"lo": 16384, "pflog": 33152}.get(kind, 1500),
         "descr": "",
@@ -147,14 +150,11 @@ def _forget(kernel: State, interface: State) -> None:
 def _leave(kernel: State, interface: State) -> None:
     """Undo what others know of an interface that goes away or moves."""
     table = _table(kernel)
-    for member in interface["members"]:
-        other = find(kernel, member, interface["stack"])
-        if other is not None:
-            other["promiscuous"] -= 1
-    interface["members"] = []
-    for bridge in table["interfaces"]:
-        if interface["name"] in bridge["members"] and bridge["stack"] == interface["stack"]:
-            bridge["members"].remove(interface["name"])
+    for member in list(interface["members"]):
+        delete_member(kernel, interface, member)
+    for bridge in interfaces(kernel, interface["stack"]):
+        if interface["name"] in bridge["members"]:
+            delete_member(kernel, bridge, interface["name"])
     table["routes"] = [
         route
         for route in table["routes"]
@@ -184,6 +184,7 @@ def add_member(kernel: State, bridge: State, name: str) -> None:
     if member["kind"] not in ETHERNET or member["inet"]:
         raise NetError("Invalid argument")
     bridge["members"].append(name)
+    bridge["member_flags"][name] = list(MEMBER_FLAGS)
     member["promiscuous"] += 1
 
 
@@ -192,9 +193,32 @@ def delete_member(kernel: State, bridge: State, name: str) -> None:
     if name not in bridge["members"]:
         raise NetError("No such file or directory")
     bridge["members"].remove(name)
+    del bridge["member_flags"][name]
     member = find(kernel, name, bridge["stack"])
     if member is not None:
         member["promiscuous"] -= 1
+
+
+def flag_member(bridge: State, name: str, flag: str, *, on: bool) -> None:
+    """Set or clear a flag of a bridge's member (BRDGSIFFLGS); raises NetError."""
+    if name not in bridge["members"]:
+        raise NetError("No such file or directory")
+    flags = set(bridge["member_flags"][name]) - {flag} | ({flag} if on else set())
+    bridge["member_flags"][name] = sorted(flags)
+
+
+def rename(kernel: State, interface: State, name: str) -> None:
+    """Give an interface another name (SIOCSIFNAME); raises NetError."""
+    if find(kernel, name, interface["stack"]) is not None:
+        raise NetError("File exists")
+    for each in _table(kernel)["interfaces"]:
+        if each["peer"] == interface["name"]:
+            each["peer"] = name
+    bridge = bridge_of(kernel, interface["name"], interface["stack"])
+    if bridge is not None:
+        bridge["members"][bridge["members"].index(interface["name"])] = name
+        bridge["member_flags"][name] = bridge["member_flags"].pop(interface["name"])
+    interface["name"] = name
 
 
 def bridge_of(kernel: State, name: str, stack: str | None = None) -> State | None:

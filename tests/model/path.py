@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from model import kernel as kernels
-from model import net
+from model import neighbours, net
 from model.pf_packets import Evaluator, Packet, Verdict, outside_interface
 
 if t.TYPE_CHECKING:
@@ -136,12 +136,17 @@ class Path:
         return End("stack", packet, stack) if stack is not None else _lost(packet, TIMEOUT)
 
     def _behind(self, ends: t.Iterable[str], address: str) -> str | None:
-        """Return the jail that has an address on the other end of one of these epairs."""
+        """Return the jail that has an address on the other end of one of these epairs.
+
+        Where several claim it, it is the one that the host was told of, else who answers first.
+        """
+        told = neighbours.entries(self.kernel).get(address)
         for name in ends:
             end = net.find(self.kernel, name) or {}
-            peers = [each for each in self.kernel["net"]["interfaces"] if each["name"] == end.get("peer")]
-            for peer in peers:
-                if peer["stack"] is not None and address in (entry[0] for entry in [*peer["inet"], *peer["inet6"]]):
+            for peer in self.kernel["net"]["interfaces"]:
+                if peer["name"] != end.get("peer") or peer["stack"] is None or told not in (None, peer["mac"]):
+                    continue
+                if address in (entry[0] for entry in [*peer["inet"], *peer["inet6"]]):
                     return str(peer["stack"])
         return None
 
@@ -156,10 +161,9 @@ class Path:
 
     def _bridged(self, packet: Packet, hop: str, peer: State, bridge: State) -> End:
         """Hand a frame from one member to another; members that are both private do not see each other."""
-        private = bridge.get("private", [])
-        others = [
-            name for name in bridge["members"] if name != peer["name"] and not {name, peer["name"]} <= set(private)
-        ]
+        flags = bridge["member_flags"]
+        private = {name for name in bridge["members"] if "PRIVATE" in flags[name]}
+        others = [name for name in bridge["members"] if name != peer["name"] and not {name, peer["name"]} <= private]
         for name in others:
             stack = self._behind([name], hop)
             if stack is None:
