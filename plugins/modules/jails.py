@@ -45,7 +45,7 @@ options:
         choices: [running, stopped, suspended, absent]
         default: running
       interface:
-        description: The interface that carries the addresses.
+        description: The interface that carries the addresses, unless the jail has its own with O(jails[].vnet).
         type: str
         default: lo1
       ip4:
@@ -107,6 +107,29 @@ options:
             description: The number of its memory disk.
             type: int
             required: true
+      vnet:
+        description:
+          - A network stack of the jail's own, without which it shares the host's. It has one end of an epair, named
+            C(vpsIDb); the other one, C(vpsIDa), is on a bridge of the host, apart from those of other jails.
+          - The jail's file has the link made before the jail starts and destroyed after it has stopped. The host gives
+            the jail its addresses and routes; nothing inside it is run for that.
+          - A change of the addresses is made live, one between the host's stack and the jail's own needs a restart.
+        type: dict
+        suboptions:
+          id:
+            description: The jail's id, from which the names and the hardware addresses of its link follow.
+            type: int
+            required: true
+          bridge:
+            description: The bridge on the host.
+            type: str
+            default: bridge0
+          gateway4:
+            description: The host's address on the bridge; required with an address in O(jails[].ip4).
+            type: str
+          gateway6:
+            description: The host's IPv6 address on the bridge; required with an address in O(jails[].ip6).
+            type: str
   at_once:
     description: How many jails start or stop at the same time.
     type: int
@@ -160,6 +183,14 @@ EXAMPLES = r"""
         ip4: [192.168.1.19]
         allow: [reserved_ports, suser, raw_sockets]
         restart: true
+
+- name: A jail with a network stack of its own
+  jailisp.vps.jails:
+    jails:
+      - name: dave
+        path: /usr/local/jails/h1/dave
+        ip4: [192.168.1.20]
+        vnet: {id: 20, gateway4: 192.168.1.1}
 """
 
 RETURN = r"""
@@ -211,6 +242,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._images.script import 
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import ALLOWED_BY_DEFAULT
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.observe import Jails
 from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_module
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.model import OPTION as VNET
 
 ARGUMENT_SPEC = {
     "jails": {
@@ -237,6 +269,7 @@ ARGUMENT_SPEC = {
             "allow": {"type": "list", "elements": "str", "default": list(ALLOWED_BY_DEFAULT)},
             "restart": {"type": "bool", "default": False},
             "image": IMAGE,
+            "vnet": VNET,
         },
     },
     "at_once": {"type": "int", "default": 8},

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.model import Vnet, vnet
 
 # A name is also an rctl subject, a pf tag, a dataset and a file; all digits would mean a jail's number.
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
@@ -32,7 +33,8 @@ ALLOWED_BY_DEFAULT = ("reserved_ports", "suser")
 class Jail:
     """One jail. ``state``: running, stopped, suspended or absent; ``restart``: may it be restarted to change it.
 
-    ``image`` is what is mounted at the path, where the root is an image.
+    ``image`` is what is mounted at the path, where the root is an image. ``vnet`` is the link of a network stack of its
+    own; without it the jail shares the host's, with its addresses on ``interface``.
     """
 
     name: str
@@ -50,6 +52,12 @@ class Jail:
     allow: frozenset[str]
     restart: bool
     image: Backing | None = None
+    vnet: Vnet | None = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The addresses that it has on the host's interface."""
+        return () if self.vnet else (*self.ip4, *self.ip6)
 
     @property
     def runs(self) -> bool:
@@ -80,6 +88,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     jails = {name: _jail(record) for name, record in sorted(records.items())}
     _unique(jails, "path", lambda jail: (jail.path,))
     _unique(jails, "address", lambda jail: jail.ip4 + jail.ip6)
+    _unique(jails, "vnet: id", lambda jail: (str(jail.vnet.id),) if jail.vnet else ())
     return Wish(
         jails=jails,
         folder=parameters["folder"],
@@ -100,14 +109,16 @@ def _jail(record: t.Mapping[str, t.Any]) -> Jail:
     for word in record["allow"]:
         _matches(ALLOW, word, name, "allow", "the name of an allow parameter without `allow.`")
     path = _path(name, record["path"])
+    ip4 = _addresses(name, "ip4", record["ip4"], ipaddress.IPv4Address)
+    ip6 = _addresses(name, "ip6", record["ip6"], ipaddress.IPv6Address)
     return Jail(
         name=name,
         path=path,
         hostname=hostname,
         state=record["state"],
         interface=record["interface"],
-        ip4=_addresses(name, "ip4", record["ip4"], ipaddress.IPv4Address),
-        ip6=_addresses(name, "ip6", record["ip6"], ipaddress.IPv6Address),
+        ip4=ip4,
+        ip6=ip6,
         securelevel=record["securelevel"],
         enforce_statfs=record["enforce_statfs"],
         devfs_ruleset=record["devfs_ruleset"],
@@ -116,6 +127,7 @@ def _jail(record: t.Mapping[str, t.Any]) -> Jail:
         allow=frozenset(record["allow"]),
         restart=record["restart"],
         image=backing(f"jails: {name}", record, path),
+        vnet=vnet(f"jails: {name}", record, ip4, ip6),
     )
 
 

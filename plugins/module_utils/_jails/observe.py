@@ -19,6 +19,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import (
     parse_mounts,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.plan import Actual, plan, takes_ruleset
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import SCRIPT
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import Parameters
@@ -48,6 +49,7 @@ class Jails:
             mounts=parse_mounts(output(run, "mount", "-p")),
             fresh=frozenset(fresh_roots(host.files)),
             empty_rulesets=self._empty_rulesets(host, running),
+            script=host.files.read(SCRIPT),
         )
 
     def _empty_rulesets(self, host: Host, running: dict[str, Parameters]) -> frozenset[int]:

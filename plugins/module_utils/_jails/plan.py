@@ -28,6 +28,17 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
     Write,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.model import Vnet
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import (
+    SCRIPT,
+    TEXT,
+    give,
+    given,
+    links,
+    made,
+    make,
+    remove,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import Jail, Wish
@@ -39,7 +50,7 @@ class Actual:
     """What is: parameters of the running jails, jail.conf.d files, and what the kernel knows around them.
 
     ``fresh`` are the jails whose roots are not handed to their customers yet, ``empty_rulesets`` the numbers of devfs
-    rulesets that hide nothing.
+    rulesets that hide nothing, ``script`` the text of the script that makes links.
     """
 
     running: dict[str, Parameters]
@@ -49,6 +60,7 @@ class Actual:
     mounts: list[tuple[str, str]]
     fresh: frozenset[str] = frozenset()
     empty_rulesets: frozenset[int] = frozenset()
+    script: str | None = None
 
     def ours(self, name: str) -> bool:
         """Whether the jail's file is one that we wrote."""
@@ -85,16 +97,22 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     decisions = [_decide(wish, actual, jail) for name, jail in wish.jails.items() if name not in refused_names]
     _few_removals(wish, actual, decisions)
     steps: list[Step] = [
+        *_script(wish, actual),
         *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(wish, actual, decisions)),
+        *[Run(remove(_link(name))) for name in _stale_links(wish, actual)],
         *[step for decision in decisions if _is_left_mounted(actual, decision) for step in _unmount(actual, decision)],
         *[step for decision in decisions for step in _live(wish, actual, decision)],
         *[step for decision in decisions for step in _files(wish, actual, decision)],
-        *[step for decision in decisions if decision.start for step in _stale_mounts(actual, decision.jail.path)],
+        *[step for decision in decisions if decision.start for step in _in_the_way(actual, decision, attempt)],
         *_start(wish, decisions),
     ]
     return Plan(
         steps=tuple(steps),
-        changes=tuple(change for decision in decisions for change in _changes(wish, actual, decision)),
+        changes=(
+            *([Change(SCRIPT, actual.script, TEXT)] if _script(wish, actual) else []),
+            *[Change(f"interface {name}a", "there\n", None) for name in _stale_links(wish, actual)],
+            *[change for decision in decisions for change in _changes(wish, actual, decision)],
+        ),
         refused=refused,
         notes={
             "starting": [one.jail.name for one in decisions if one.start],
@@ -145,7 +163,7 @@ def _unfit(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
 
 def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:
     running = actual.running.get(jail.name)
-    restart = ("path",) if running and jail.runs and running["path"] != jail.path else ()
+    restart = tuple(_only_at_start(jail, running)) if running and jail.runs else ()
     wanted = kernel_parameters(jail, actual.allow)
     differs = {name: value for name, value in wanted.items() if running and running.get(name) != value}
     stop = bool(running) and (not jail.runs or (bool(restart) and jail.restart))
@@ -157,6 +175,14 @@ def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:
         stop=stop,
         start=jail.runs and (stop or not running),
     )
+
+
+def _only_at_start(jail: Jail, running: Parameters) -> t.Iterator[str]:
+    """Yield the parameters that differ and that the kernel does not change in a running jail."""
+    if running["path"] != jail.path:
+        yield "path"
+    if (running.get("vnet") == "new") != bool(jail.vnet):
+        yield "vnet"
 
 
 def _few_removals(wish: Wish, actual: Actual, decisions: list[Decision]) -> None:
@@ -188,6 +214,7 @@ def _stop_by_force(wish: Wish, actual: Actual, decisions: list[Decision]) -> lis
         steps += [
             Run(Command(("jail", "-R", name)), name, judged=False),
             *_stale_mounts(actual, running["path"], name),
+            *[Run(remove(_link(link)), name) for link in [made(actual.files.get(name, ""))] if link],
             *([Run(script("unmount", jail.image, running["path"]), name)] if jail.image else []),
             *_unused_aliases(wish, actual, jail),
         ]
@@ -206,6 +233,14 @@ def _unmount(actual: Actual, one: Decision) -> list[Run]:
     jail = one.jail
     unmount = [Run(script("unmount", jail.image, jail.path), jail.name)] if jail.image else []
     return [*_stale_mounts(actual, jail.path, jail.name), *unmount]
+
+
+def _in_the_way(actual: Actual, one: Decision, attempt: int) -> list[Run]:
+    """Unmount what is left over at the jail's /dev before it starts; a stop in this run has unmounted its own."""
+    stale = _stale_mounts(actual, one.jail.path)
+    if one.stop and actual.running[one.jail.name]["path"] == one.jail.path:
+        return stale[1:] if attempt == 1 else []
+    return stale
 
 
 def _stale_mounts(actual: Actual, path: str, name: str = "") -> list[Run]:
@@ -231,13 +266,40 @@ def _live(wish: Wish, actual: Actual, one: Decision) -> list[Step]:
     if not running or not jail.runs or one.restart:
         return []
     there = actual.interfaces.get(jail.interface, set())
-    wanted = [*jail.ip4, *jail.ip6]
     modify = [argument(parameter, value) for parameter, value in sorted(one.live.items())]
     return [
-        *[_alias(jail.interface, address, name) for address in wanted if address not in there],
+        *[_alias(jail.interface, address, name) for address in jail.aliases if address not in there],
         *([Run(Command(("jail", "-m", f"name={name}", *modify)), name)] if modify else []),
+        *_relink(actual, jail),
         *_unused_aliases(wish, actual, jail),
     ]
+
+
+def _relink(actual: Actual, jail: Jail) -> list[Run]:
+    """Address a running jail's own stack anew if it was given other addresses; its link is made if there is none."""
+    if jail.vnet is None:
+        return []
+    give_it = give(jail.vnet, jail.name)
+    if jail.vnet.name not in links(actual.interfaces):
+        return [Run(make(jail.vnet), jail.name), Run(give_it, jail.name)]
+    return [Run(give_it, jail.name)] if given(actual.files.get(jail.name, "")) != str(give_it) else []
+
+
+def _script(wish: Wish, actual: Actual) -> list[Write]:
+    """Have the script in place before a jail's file calls it, or what it made is removed."""
+    needed = any(jail.runs and jail.vnet for jail in wish.jails.values()) or _stale_links(wish, actual)
+    return [Write(SCRIPT, TEXT, 0o755)] if needed and actual.script != TEXT else []
+
+
+def _stale_links(wish: Wish, actual: Actual) -> list[str]:
+    """Return the links that no jail has: neither one that runs or may start at boot, nor one that shall."""
+    wished = {jail.vnet.name for jail in wish.jails.values() if jail.runs and jail.vnet}
+    return sorted(links(actual.interfaces) - wished - {made(text) for text in actual.files.values()})
+
+
+def _link(name: str) -> Vnet:
+    """Return a link by its name, as far as its removal goes."""
+    return Vnet(int(name.removeprefix("vps")), "", ())
 
 
 def _unused_aliases(wish: Wish, actual: Actual, jail: Jail) -> list[Run]:
@@ -245,7 +307,7 @@ def _unused_aliases(wish: Wish, actual: Actual, jail: Jail) -> list[Run]:
     there = actual.interfaces.get(jail.interface, set())
     written = parse_file(actual.files.get(jail.name, "")) if actual.ours(jail.name) else []
     had = dict.fromkeys([*_addresses(actual.running.get(jail.name, {})), *written])
-    used = {address for other in wish.jails.values() if other.runs for address in (*other.ip4, *other.ip6)}
+    used = {address for other in wish.jails.values() if other.runs for address in other.aliases}
     for name, parameters in actual.running.items():
         used.update(_addresses(parameters) if name not in wish.jails else ())
     return [_alias(jail.interface, old, jail.name, "-alias") for old in had if old in there and old not in used]
@@ -276,6 +338,8 @@ def _changes(wish: Wish, actual: Actual, one: Decision) -> t.Iterator[Change]:
     running = actual.running.get(name)
     before: dict[str, t.Any] = {parameter: (running or {}).get(parameter) for parameter in one.live}
     after = dict(one.live)
+    if running and one.jail.runs and not one.restart and (steps := _relink(actual, one.jail)):
+        before["link"], after["link"] = "there" if len(steps) == 1 else "missing", f"{steps[-1].command}"
     if one.stop or one.start:
         before["state"] = "running" if running else "not running"
         after["state"] = "restarted" if one.stop and one.start else "running" if one.start else one.jail.state

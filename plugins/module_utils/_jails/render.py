@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import give, make, remove
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import Jail, Wish
@@ -24,10 +25,11 @@ def kernel_parameters(jail: Jail, allow: t.Iterable[str]) -> dict[str, str | boo
 
     ``allow`` are the allow parameters that the kernel has: each is stated, since one left out would keep its value.
     """
+    # A jail with a stack of its own refuses to be told its addresses.
+    addresses = {} if jail.vnet else {"ip4.addr": list(jail.ip4), "ip6.addr": list(jail.ip6)}
     return {
         "host.hostname": jail.hostname,
-        "ip4.addr": list(jail.ip4),
-        "ip6.addr": list(jail.ip6),
+        **addresses,
         "securelevel": str(jail.securelevel),
         "enforce_statfs": str(jail.enforce_statfs),
         "devfs_ruleset": str(jail.devfs_ruleset),
@@ -51,11 +53,11 @@ def render(jail: Jail, allow: t.Iterable[str], wish: Wish) -> str:
         f"ip{family}.addr": [f"{jail.interface}|{address}/{length[family]}" for address in each]
         for family, each in ((4, jail.ip4), (6, jail.ip6))
     }
-    parameters = kernel_parameters(jail, allow) | addresses
+    parameters = kernel_parameters(jail, allow) | ({"vnet": "new"} if jail.vnet else addresses)
     lines = [
         ("path", jail.path),
         *[(name, value) for name, value in parameters.items() if value != []],
-        *_image_lines(jail),
+        *_commands(jail),
         ("exec.start", EXEC_START),
         ("exec.stop", EXEC_STOP),
         ("exec.consolelog", f"/var/log/jail_{jail.name}_console.log"),
@@ -66,14 +68,21 @@ def render(jail: Jail, allow: t.Iterable[str], wish: Wish) -> str:
     return f"{HEADER}{jail.name} {{\n{body}  mount.devfs;\n  exec.clean;\n}}\n"
 
 
-def _image_lines(jail: Jail) -> list[tuple[str, str]]:
-    """Mount the image before anything else of a start, unmount it after anything else of a stop."""
-    if jail.image is None:
-        return []
-    return [
-        ("exec.prepare", str(script("mount", jail.image, jail.path))),
-        ("exec.release", str(script("unmount", jail.image, jail.path))),
-    ]
+def _commands(jail: Jail) -> t.Iterator[tuple[str, list[str]]]:
+    """Yield what is run on the host around a jail.
+
+    The image is mounted before anything else of a start, and unmounted after anything else of a stop. The jail gets
+    its end of the link when it is there, and before anything runs in it.
+    """
+    prepare = [script("mount", jail.image, jail.path)] if jail.image else []
+    prepare += [make(jail.vnet)] if jail.vnet else []
+    if prepare:
+        yield "exec.prepare", [str(command) for command in prepare]
+    if jail.vnet:
+        yield "exec.created", [str(give(jail.vnet, jail.name))]
+        yield "exec.poststop", [str(remove(jail.vnet))]
+    if jail.image:
+        yield "exec.release", [str(script("unmount", jail.image, jail.path))]
 
 
 def _value(value: str | bool | list[str]) -> str:

@@ -46,6 +46,7 @@ def record(name: str = "alice", **changes: t.Any) -> dict[str, t.Any]:
         "allow": ["suser"],
         "restart": False,
         "image": None,
+        "vnet": None,
         **changes,
     }
 
