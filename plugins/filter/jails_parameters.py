@@ -23,6 +23,15 @@ options:
     description: Interface on the host that carries the jails' addresses.
     type: str
     required: true
+  bridge:
+    description: Bridge on the host of the jails with network stacks of their own.
+    type: str
+    default: bridge0
+  gateways:
+    description: The host's addresses on that bridge, at most one of each family.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

@@ -25,8 +25,8 @@ options:
   host:
     description:
       - What is known of the host, the variable C(vps_host) that P(jailisp.vps.fleet#inventory) gives.
-      - Of it C(interface), C(interfaces), C(addresses), C(own_addresses), C(netblocks), C(services) and C(blocked)
-        count.
+      - Of it C(interface), C(interfaces), C(addresses), C(own_addresses), C(netblocks), C(services), C(blocked),
+        C(bridge) and C(gateways) count.
     type: dict
     required: true
   base:

@@ -49,6 +49,12 @@ options:
     type: list
     elements: str
     default: []
+  interface_addresses:
+    description:
+      - The addresses of interfaces, with their prefix lengths, by the name of the interface. Each holds these and no
+        others afterwards. For the next boot, O(files) says them.
+    type: dict
+    default: {}
   devfs_rulesets:
     description: Rulesets of devfs that must hold rules; with an empty one a jail would see every device of the host.
     type: list
@@ -63,7 +69,9 @@ EXAMPLES = r"""
 - name: What jails behind NAT rest on
   jailisp.vps.host_settings:
     kernel_modules: [pf, dummynet]
-    interfaces: [lo1]
+    interfaces: [lo1, bridge0]
+    interface_addresses:
+      bridge0: [192.168.1.1/24]
     devfs_rulesets: [4]
     sysctl:
       security.bsd.see_jail_proc: 0
@@ -129,6 +137,7 @@ ARGUMENT_SPEC = {
     "sysctl": {"type": "dict", "default": {}},
     "tunables": {"type": "dict", "default": {}},
     "interfaces": {"type": "list", "elements": "str", "default": []},
+    "interface_addresses": {"type": "dict", "default": {}},
     "devfs_rulesets": {"type": "list", "elements": "int", "default": []},
 }
 

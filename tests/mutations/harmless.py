@@ -48,7 +48,8 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
     root, dataset = host["vps_root"], host["vps_storage"] == "dataset"
     above = root.rpartition("/")[0]
     shaping = pipes(jails, host["vps_link"])
-    interface = host["vps_jail_interface"]
+    interface, known = host["vps_jail_interface"], resolve_host(host)
+    link = {"bridge": known["bridge"], "gateways": known["gateways"]}
     pool = {
         "dataset": f"{host.get('vps_pool')}/jails",
         "release_dataset": f"{host.get('vps_pool')}/releases",
@@ -59,17 +60,23 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
         {"name": pool["release_dataset"], "properties": {"mountpoint": pool["release_root"]}},
     ]
     return (
-        ("host_settings", {"kernel_modules": ["pf", "dummynet"], "interfaces": [interface], "devfs_rulesets": [4]}),
+        ("host_settings", {"kernel_modules": ["pf", "dummynet"], "devfs_rulesets": [4], **_bridge(known, interface)}),
         *([("zfs_datasets", {"datasets": parents + datasets(jails)})] if dataset else []),
         ("jail_folders", {"root": root, "neighbourhoods": host.get("vps_neighbourhoods", {})}),
         ("jail_images", {"images": images(jails)}),
         ("jail_worlds", {"worlds": worlds(jails), "releases": host["vps_releases"], **(pool if dataset else {})}),
         ("dummynet_pipes", {**shaping, "remove": False}),
-        ("pf_anchor", pf_rules(jails, resolve_host(host))),
+        ("pf_anchor", pf_rules(jails, known)),
         ("dummynet_pipes", shaping),
         ("rctl_rules", {"jails": limits(jails)}),
-        ("jails", {"jails": jails_parameters(jails, interface=interface)}),
+        ("jails", {"jails": jails_parameters(jails, interface=interface, **link)}),
     )
+
+
+def _bridge(known: Values, interface: str) -> dict[str, t.Any]:
+    """Return the interfaces of the jails; on the mutants' hosts a bridge hurts nobody where it is not needed."""
+    addresses = {known["bridge"]: known["bridge_addresses"]}
+    return {"interfaces": [interface, known["bridge"]], "interface_addresses": addresses}
 
 
 class Rack:

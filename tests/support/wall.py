@@ -16,9 +16,10 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.rules import pf
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.shaping import pipes
 from model import connect, machine, task
 from model.host import Host
+from model.pf_packets import Verdict
 
 Values = dict[str, t.Any]
-CLIENT, CLIENT6 = "198.51.100.77", "2001:db8:ffff::77"
+CLIENT, CLIENT6, OWN6 = "198.51.100.77", "2001:db8:ffff::77", "2001:db8:ffff::11"
 # Everything that a jail could be reached at listens in it.
 FAMILIES = ("tcp4", "tcp6", "udp4", "udp6")
 
@@ -43,6 +44,8 @@ class Wall:
         machine.boot(self.host)
         for command in (["kldload", "pf"], ["kldload", "dummynet"], ["ifconfig", "lo1", "create"]):
             self.run(*command)
+        self.run("ifconfig", "vtnet0", "inet6", f"{OWN6}/64", "alias")
+        self.run("route", "-6", "add", "default", CLIENT6)
         self.jails = {jail["name"]: jail for jail in jails}
         self.listen("", 0, ports)
         for number, jail in enumerate((jail for jail in jails if jail["state"] == "running"), 1):
@@ -91,19 +94,25 @@ class Wall:
         if jail is None and not source:
             source = CLIENT6 if ":" in target else CLIENT
         found = connect.connect(self.host, source, target, protocol, port, jail=jail)
-        verdict = found.verdicts[-1] if found.verdicts else None
+        asking = _asking(found)
         answered = found.result == "open" and found.listener is not None
         who = (found.listener[0] or "host") if answered and found.listener else ""
-        return Answer(who, verdict.dummynet if verdict else None, found.source, verdict.labels if verdict else ())
+        if not asking:
+            return Answer(who, None, "", ())
+        return Answer(who, asking[-1].dummynet, asking[-1].packet.source, asking[-1].labels)
 
     def leaves(self, jail: str, target: str, port: int, protocol: str = "tcp") -> Answer:
         """Say how a jail's connection to somebody outside leaves the host: `who` is `outside` if it does."""
-        found = connect.connect(self.host, "", target, protocol, port, jail=jail)
-        verdict = found.verdicts[-1]
+        verdict = _asking(connect.connect(self.host, "", target, protocol, port, jail=jail))[-1]
         own = ipaddress.ip_address(self.jails[jail]["address"])
         translated = ":" in target or ipaddress.ip_address(verdict.packet.source) != own
         who = "outside" if verdict.passed and translated else ""
         return Answer(who, verdict.dummynet, verdict.packet.source, verdict.labels)
+
+
+def _asking(found: connect.Connection) -> list[Verdict]:
+    """Return what pf made of the packet that asks, at each interface; not of the one that answers."""
+    return [verdict for verdict in found.verdicts if verdict.forward]
 
 
 PF: Values = {"anchor": "jailisp", "conf": "/etc/pf.conf", "guard": 0}

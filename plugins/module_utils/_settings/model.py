@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import typing as t
 from dataclasses import dataclass
@@ -29,13 +30,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Wish:
-    """All settings; ``tunables`` are those that the loader sets at boot, and that only a reboot brings into force."""
+    """All settings; ``tunables`` are those that the loader sets at boot, and that only a reboot brings into force.
+
+    ``addresses`` are what an interface shall have and no more, with their prefix lengths.
+    """
 
     parts: tuple[Part, ...]
     modules: tuple[str, ...]
     sysctl: dict[str, str]
     tunables: dict[str, str]
     interfaces: tuple[str, ...]
+    addresses: dict[str, tuple[str, ...]]
     rulesets: tuple[int, ...]
 
 
@@ -52,8 +57,18 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         sysctl=_values("sysctl", parameters["sysctl"]),
         tunables=_values("tunables", parameters["tunables"]),
         interfaces=tuple(parameters["interfaces"]),
+        addresses={name: _addresses(name, texts) for name, texts in parameters["interface_addresses"].items()},
         rulesets=tuple(parameters["devfs_rulesets"]),
     )
+
+
+def _addresses(name: str, texts: t.Sequence[str]) -> tuple[str, ...]:
+    if not CLONE.fullmatch(name):
+        raise InvalidDesired(f"interface_addresses: {name!r} is no name of an interface")
+    try:
+        return tuple(str(ipaddress.ip_interface(text)) for text in texts)
+    except ValueError as error:
+        raise InvalidDesired(f"interface_addresses: {name}: {error}") from error
 
 
 def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:

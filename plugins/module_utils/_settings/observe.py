@@ -10,12 +10,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, output
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_interfaces
 from ansible_collections.jailisp.vps.plugins.module_utils._settings.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._settings.parse import parse_sysctl
 from ansible_collections.jailisp.vps.plugins.module_utils._settings.plan import Actual, plan
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
+    from ansible_collections.jailisp.vps.plugins.module_utils._settings.model import Wish
 
 
 class Settings:
@@ -38,7 +40,7 @@ class Settings:
             files={part.path: host.files.read(part.path) or "" for part in wished.parts},
             modules=frozenset(name for name in wished.modules if _loaded(host, name)),
             values=parse_sysctl(values),
-            interfaces=frozenset(output(run, "ifconfig", "-l").split()) if wished.interfaces else frozenset(),
+            interfaces=_interfaces(host, wished),
             rulesets=frozenset(number for number, rules in rulesets.items() if rules.strip()),
         )
 
@@ -46,6 +48,11 @@ class Settings:
         """Say what to do."""
         del attempt
         return plan(self.wish, actual)
+
+
+def _interfaces(host: Host, wished: Wish) -> dict[str, set[str]]:
+    """Return the addresses of each interface."""
+    return parse_interfaces(output(host.runner, "ifconfig")) if wished.interfaces or wished.addresses else {}
 
 
 def _loaded(host: Host, name: str) -> bool:

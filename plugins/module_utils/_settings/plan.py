@@ -20,17 +20,20 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is: the files' texts, loaded modules, values in force, interfaces, and the rulesets that hold rules."""
+    """What is: the files' texts, loaded modules, values, addresses by interface, and the rulesets that hold rules."""
 
     files: dict[str, str]
     modules: frozenset[str]
     values: dict[str, str]
-    interfaces: frozenset[str]
+    interfaces: dict[str, set[str]]
     rulesets: frozenset[int]
 
 
 def plan(wish: Wish, actual: Actual) -> Plan:
-    """Return the steps: files, modules (which bring sysctl values with them), values, interfaces, rulesets."""
+    """Return the steps: files, modules (which bring sysctl values with them), interfaces, values, rulesets.
+
+    An interface that is made may bring values too, as a bridge does.
+    """
     texts = {part.path: _text(actual.files[part.path], part.lines) for part in wish.parts}
     modules = [name for name in wish.modules if name not in actual.modules]
     values = {name: value for name, value in wish.sysctl.items() if actual.values.get(name) != value}
@@ -39,8 +42,9 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     steps: list[Step] = [
         *[Write(part.path, texts[part.path], part.mode) for part in wish.parts if _differs(actual, texts, part.path)],
         *[_run("kldload", "-n", name, hint="is this kernel's module installed in /boot/kernel?") for name in modules],
-        *[_run("sysctl", f"{name}={value}") for name, value in values.items()],
         *[_run("ifconfig", name, "create") for name in interfaces],
+        *[step for name in wish.addresses for step in _address(wish, actual, name)],
+        *[_run("sysctl", f"{name}={value}") for name, value in values.items()],
         *([_load_rulesets(rulesets)] if rulesets else []),
     ]
     changes = [
@@ -52,9 +56,41 @@ def plan(wish: Wish, actual: Actual) -> Plan:
         *[Change(f"kernel module {name}", "not loaded\n", "loaded\n") for name in modules],
         *[Change(f"sysctl {name}", actual.values.get(name), value) for name, value in values.items()],
         *[Change(f"interface {name}", None, "there\n") for name in interfaces],
+        *[
+            Change(f"addresses of {name}", sorted(_present(actual, name)), sorted(_plain(texts)))
+            for name, texts in wish.addresses.items()
+            if _address(wish, actual, name)
+        ],
         *[Change(f"devfs ruleset {number}", "empty\n", "loaded\n") for number in rulesets],
     ]
     return Plan(tuple(steps), tuple(changes), notes={"reboot_needed": _reboot(wish, actual)})
+
+
+def _plain(texts: t.Iterable[str]) -> set[str]:
+    return {text.partition("/")[0] for text in texts}
+
+
+def _present(actual: Actual, name: str) -> set[str]:
+    """Return an interface's addresses, without those that the kernel gives to each by itself."""
+    return {address for address in actual.interfaces.get(name, set()) if not address.startswith("fe80:")}
+
+
+def _address(wish: Wish, actual: Actual, name: str) -> list[Run]:
+    """Give an interface its addresses, and take others away; IPv6 is off on a bridge before it is asked for."""
+    there, wanted = _present(actual, name), wish.addresses[name]
+    return [
+        *[
+            _run("ifconfig", name, "inet6", text, "-ifdisabled", "alias", "up")
+            if ":" in text
+            else _run("ifconfig", name, "inet", text, "alias", "up")
+            for text in wanted
+            if text.partition("/")[0] not in there
+        ],
+        *[
+            _run("ifconfig", name, "inet6" if ":" in old else "inet", old, "-alias")
+            for old in sorted(there - _plain(wanted))
+        ],
+    ]
 
 
 def _text(text: str, lines: t.Sequence[str]) -> str:

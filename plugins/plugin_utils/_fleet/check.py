@@ -43,6 +43,7 @@ from .names import check_names
 from .neighbourhoods import check_neighbourhood, check_places
 from .reach import check_reach
 from .values import ELEMENTS, ENTRIES, READERS, VAULTED, meant, read_value, said_of, shown
+from .vnet import bridged_hosts, gateway_of
 from .ways import check_ways
 
 Values = dict[str, t.Any]
@@ -251,6 +252,7 @@ class _References:
         self.checked = checked
         self.problems = problems
         self.shares = neighbourhood_usage(checked)
+        self.bridged = bridged_hosts(checked.jails.values())
         self.tables = {"host": _Unknowns(checked.hosts, f"add it to {sources.host_group} in {sources.hosts}")}
         # Of a folder that could not be read, nothing can be said to be missing.
         if fleet.customers is not None:
@@ -272,6 +274,7 @@ class _References:
         plan = self.checked.plans.get(jail.get("plan", ""), {})
         self.address(record, jail, host)
         self.address6(record, jail, host)
+        self.gateway(record, jail, host)
         self.retired(record, jail)
         self.storage(record, jail, host)
         self.neighbourhood(record, jail, host)
@@ -311,6 +314,16 @@ class _References:
         elif address == network.network_address:
             text = f"{said} is the first of {network}, which all of its routers answer to; choose another"
             self.problem(record, "address6", text)
+
+    def gateway(self, record: Record, jail: Values, host: Values) -> None:
+        """Note an address that the gateway of the host's bridge has."""
+        for key, variable in (("address", "vps_netblock"), ("address6", "vps_netblock6")):
+            if variable not in host or key not in jail or jail["host"] not in self.bridged:
+                continue
+            if jail[key] == gateway_of(host[variable]):
+                said = said_of(record.block, key, jail[key])
+                text = f"{said} is the gateway of the jails with network: vnet on {jail['host']}; choose another"
+                self.problem(record, key, text)
 
     def retired(self, record: Record, jail: Values) -> None:
         """Note a jail that has been retired and is there."""

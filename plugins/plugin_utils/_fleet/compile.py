@@ -17,6 +17,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._images.script import 
 from .check import Checked, Values, check_fleet
 from .model import DEFAULT_WEIGHT, HOST_PREFIX, LIMITS, Fleet, FleetError, Problem, Sources, Surroundings
 from .read import read_fleet
+from .vnet import gateway_of
 
 
 def resolve_publish(jail: Values, host: Values) -> list[Values]:
@@ -72,6 +73,7 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "address": jail["address"],
         "address6": jail.get("address6"),
         "hostname": jail["hostname"],
+        "network": jail["network"],
         "state": jail["state"],
         "retired": jail.get("retired"),
         "neighbourhood": jail.get("neighbourhood"),
@@ -103,8 +105,10 @@ def resolve_host(host: Values) -> Values:
     Sizes are bytes, rates bit/s, shares percent, networks text. `dataset`, `release_dataset` and `release_root` say
     where the datasets of roots and releases are, None without a pool; `netblocks` are the networks of both families;
     `own_addresses` are where the host's own daemons answer. `folders` are those that hold roots: `root`, where datasets
-    and images are mounted, comes first, then those of the neighbourhoods.
+    and images are mounted, comes first, then those of the neighbourhoods. `gateways` are the host's addresses on its
+    bridge, and `bridge_addresses` the same with the lengths of their networks.
     """
+    networks = [host[key] for key in ("vps_netblock", "vps_netblock6") if key in host]
     values = {name.removeprefix(HOST_PREFIX): value for name, value in host.items()}
     values |= {"pool": host.get("vps_pool"), "netblock": str(host["vps_netblock"]), "ports": list(host["vps_ports"])}
     values["nat"] = host.get("vps_nat", host["vps_addresses"][0])
@@ -114,9 +118,11 @@ def resolve_host(host: Values) -> Values:
     return {
         **values,
         "own_addresses": host.get("vps_own_addresses", host["vps_addresses"]),
-        "netblocks": [network for network in (values["netblock"], values["netblock6"]) if network],
         "neighbourhoods": neighbourhoods,
         "folders": [host["vps_root"], *(place["path"] for place in neighbourhoods.values())],
+        "netblocks": [str(network) for network in networks],
+        "gateways": [gateway_of(network) for network in networks],
+        "bridge_addresses": [f"{gateway_of(network)}/{network.prefixlen}" for network in networks],
         "dataset": f"{pool}/jails" if pool else None,
         "release_dataset": f"{pool}/releases" if pool else None,
         "release_root": f"{folder}/releases" if pool else None,

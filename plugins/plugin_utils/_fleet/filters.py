@@ -13,14 +13,20 @@ import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
 
+from . import vnet
 from .limits import rules
 from .model import SIZE_MAX
 
 Jail = t.Mapping[str, t.Any]
 
 
-def jails_parameters(jails: t.Iterable[Jail], interface: str) -> list[dict[str, t.Any]]:
-    """Return the option `jails` of the module jails, in the order of `jails`: only what comes from the records."""
+def jails_parameters(
+    jails: t.Iterable[Jail], interface: str, bridge: str = "bridge0", gateways: t.Sequence[str] = ()
+) -> list[dict[str, t.Any]]:
+    """Return the option `jails` of the module jails, in the order of `jails`: only what comes from the records.
+
+    `bridge` and `gateways` are the host's bridge and its addresses there, for jails with stacks of their own.
+    """
     return [
         {
             "name": jail["name"],
@@ -32,6 +38,7 @@ def jails_parameters(jails: t.Iterable[Jail], interface: str) -> list[dict[str, 
             "ip6": [jail["address6"]] if jail["address6"] else [],
             "restart": jail["restart"],
             **image_of(jail),
+            **vnet.link_of(jail, bridge, gateways),
             **jail["parameters"],
         }
         for jail in jails

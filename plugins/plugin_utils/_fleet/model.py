@@ -227,6 +227,14 @@ JAIL_KEYS = (
     Key("address6", "address6", "IPv6 address, in vps_netblock6 of its host; none without it."),
     Key("hostname", "hostname", "Host name inside the jail.", default="{name}"),
     Key(
+        "network",
+        "choice",
+        "Whether it shares its host's network stack, or has one of its own (`vnet`) behind the host's bridge; see "
+        "[operators](operators.md).",
+        default="shared",
+        choices=("shared", "vnet"),
+    ),
+    Key(
         "state",
         "choice",
         "What the jail must be.",
@@ -446,6 +454,15 @@ HOST_KEYS = (
         default="lo1",
         pattern=_INTERFACE,
         form="the name of an interface, such as lo1",
+    ),
+    Key(
+        "vps_bridge",
+        "text",
+        "Bridge of the jails with `network: vnet`. It is made where there are such jails, and has the first address of "
+        "each netblock, their gateway.",
+        default="bridge0",
+        pattern=r"bridge[0-9]{1,5}",
+        form="the name of a bridge, such as bridge0",
     ),
 )
 

@@ -18,6 +18,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_r
 from .capacity import RESOURCES, Room, amounts, neighbourhood_usage, usage
 from .model import ID_MAX
 from .values import port_range
+from .vnet import bridged_hosts, gateway_of
 
 if t.TYPE_CHECKING:
     import ipaddress
@@ -97,10 +98,12 @@ class Market:
         self.ports = self._ports()
 
     def _addresses(self) -> set[str]:
-        """Return all addresses that somebody has: jails, absent ones included, and hosts."""
+        """Return all addresses that somebody has: jails, absent ones included, hosts, and the gateways of bridges."""
         hosts = (address for host in self.checked.hosts.values() for address in host["vps_addresses"])
         reached = (str(each.get("ansible_host")) for each in self.ways.values())
-        return {*(jail["address"] for jail in self.checked.jails.values()), *hosts, *reached}
+        bridges = (self.checked.hosts[name] for name in bridged_hosts(self.checked.jails.values()))
+        gateways = (gateway_of(host["vps_netblock"]) for host in bridges)
+        return {*(jail["address"] for jail in self.checked.jails.values()), *hosts, *reached, *gateways}
 
     def _ports(self) -> dict[str, set[Port]]:
         """Return the taken ports of each public address; the one by which its host is reached is among them."""

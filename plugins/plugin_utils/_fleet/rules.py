@@ -19,6 +19,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from . import vnet
 from .shaping import flow
 from .values import port_range
 
@@ -48,11 +49,14 @@ def pf_rules(jails: t.Iterable[Jail], host: t.Mapping[str, t.Any], base: int = 1
     outside = (host["interface"], *host["interfaces"])
     known = [_Jail(jail, outside, base) for jail in jails if jail["state"] in _CONNECTED]
     neighbours = {jail.name: jail.record for jail in known}
+    bridge = _Bridge(host["bridge"], host["gateways"], known)
     result = [
         *_of_each(known, _Jail.translation),
         *_of_each(known, _Jail.redirections),
         *_of_each(known, _Jail.hairpins),
+        *bridge.translation(),
         *_host_wide(_blocked(outside)),
+        *bridge.filters(neighbours, host["services"]),
         *_of_each(known, lambda jail: jail.local(neighbours)),
         *_host_wide(_loopback(host["services"], hairpins=any(jail.hairpins() for jail in known))),
         *_of_each(known, lambda jail: jail.outward(neighbours)),
@@ -68,7 +72,7 @@ def pf_rules(jails: t.Iterable[Jail], host: t.Mapping[str, t.Any], base: int = 1
         "rules": result,
         "tables": tables,
         "kept_tables": [BLOCKED],
-        "unskipped": [LOOPBACK, HAIRPIN, host["jail_interface"], *outside],
+        "unskipped": [LOOPBACK, HAIRPIN, host["jail_interface"], *outside, *bridge.interfaces],
     }
 
 
@@ -124,6 +128,10 @@ def _span(ports: range) -> str:
     return f"{ports[0]}:{ports[-1]}" if len(ports) > 1 else str(ports[0])
 
 
+def _tag(jail: Jail) -> str:
+    return f"jail_{jail['name']}"
+
+
 def _service(entry: Entry) -> tuple[str, str]:
     """Return the protocol and the port of an entry of allow_from as words of a rule; '' for all of them."""
     protocol = entry.get("protocol") or ("tcp" if "port" in entry else None)
@@ -151,7 +159,12 @@ class _Jail:
     @property
     def tag(self) -> str:
         """The tag by which filter rules know its packets."""
-        return f"jail_{self.name}"
+        return _tag(self.record)
+
+    @property
+    def bridged(self) -> bool:
+        """Whether it has a network stack of its own, behind the host's bridge."""
+        return bool(self.record["network"] == vnet.VNET)
 
     def public(self) -> list[str]:
         """Return the public addresses at which something leads to it."""
@@ -178,16 +191,16 @@ class _Jail:
                 for interface in self.outside:
                     yield self._redirection(entry, interface, _list(sources or ["any"]))
 
-    def hairpins(self) -> list[str]:
+    def hairpins(self, interface: str = HAIRPIN) -> list[str]:
         """Return the rules that do the same for the jails of its host, whose packets pass no outside interface.
 
         A port with restricted sources has none: the sources are public, and these are private.
         """
         rules = [
-            self._redirection(entry, HAIRPIN, f"<{JAILS}>") for entry in self.record["publish"] if not entry["from"]
+            self._redirection(entry, interface, f"<{JAILS}>") for entry in self.record["publish"] if not entry["from"]
         ]
         if self.record["publish_all"]:
-            whole = f"rdr on {HAIRPIN} inet from <{JAILS}> to {self.record['public']} tag {self.tag}"
+            whole = f"rdr on {interface} inet from <{JAILS}> to {self.record['public']} tag {self.tag}"
             rules.append(f"{whole} -> {self.record['address']}")
         return rules
 
@@ -205,17 +218,25 @@ class _Jail:
         """Yield what passes on the loopback: from the jail to itself, what its record allows, what is published."""
         end = f'keep state label "local:{self.name}"'
         for family, key in _FAMILIES:
-            address = self.record[key]
-            if not address:
-                continue
-            yield f"pass quick on {LOOPBACK} {family} from {address} to {address} {end}"
-            for entry in self.record["allow_from"]:
+            if self.record[key] and not self.bridged:
+                yield f"pass quick on {LOOPBACK} {family} from {self.record[key]} to {self.record[key]} {end}"
+        yield from self.near(LOOPBACK, end, neighbours)
+
+    def near(self, interface: str, end: str, neighbours: t.Mapping[str, Jail]) -> t.Iterator[str]:
+        """Yield what other jails of its host may reach of it by an interface: what its record allows, or publishes."""
+        for family, key in _FAMILIES:
+            for entry in self.record["allow_from"] if self.record[key] else ():
                 protocol, port = _service(entry)
+                target = f"{self.record[key]}{port}"
                 for source in self._sources(entry, family, neighbours):
-                    yield f"pass quick on {LOOPBACK} {family}{protocol} from {source} to {address}{port} {end}"
+                    yield f"pass quick on {interface} {family}{protocol} from {source} to {target} {end}"
         if self.hairpins():
-            yield f"pass in quick on {LOOPBACK} inet tagged {self.tag} {end}"
-        yield from self._published6(f"pass quick on {LOOPBACK}", f"<{JAILS}>", end)
+            yield f"pass in quick on {interface} inet tagged {self.tag} {end}"
+        yield from self._published6(f"pass quick on {interface}", f"<{JAILS}>", end)
+
+    def arriving6(self, interface: str, end: str) -> t.Iterator[str]:
+        """Yield what goes on to it by an interface of what came in from outside, over IPv6: it has no tag."""
+        yield from self._published6(f"pass out quick on {interface}", "any", end)
 
     def _sources(self, entry: Entry, family: str, neighbours: t.Mapping[str, Jail]) -> list[str]:
         """Return whom an entry of allow_from means, by the family; nobody if it is a jail that has no network."""
@@ -278,3 +299,45 @@ class _Jail:
             # By rule, for all jails have one source here: the public address.
             options += ["source-track rule", f"max-src-conn-rate {rate}"]
         return f" ({', '.join(options)})" if options else ""
+
+
+@dataclass(frozen=True)
+class _Bridge:
+    """The bridge `name` of the jails that have network stacks of their own, among all that are `known`.
+
+    The host's addresses on it are `gateways`. Without such jails there are no rules for it.
+    """
+
+    name: str
+    gateways: t.Sequence[str]
+    known: t.Sequence[_Jail]
+
+    @property
+    def jails(self) -> list[Jail]:
+        """The records of the jails behind it."""
+        return [jail.record for jail in self.known if jail.bridged]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The interfaces on which pf must see its packets."""
+        return [self.name, vnet.GROUP] if self.jails else []
+
+    def translation(self) -> t.Iterator[dict[str, t.Any]]:
+        """Yield the rules by which the jails behind it reach what jails of this host publish."""
+        if self.jails:
+            published = [jail.record for jail in self.known if jail.bridged and jail.hairpins()]
+            yield from vnet.reflections(published, self.name, self.gateways, _tag)
+            yield from _of_each(self.known, lambda jail: jail.hairpins(self.name))
+
+    def filters(self, neighbours: t.Mapping[str, Jail], services: t.Iterable[Entry]) -> t.Iterator[dict[str, t.Any]]:
+        """Yield the rules of the links and of the bridge."""
+        if not self.jails:
+            return
+        yield from vnet.links(self.jails, self.name)
+        yield from _of_each(self.known, lambda jail: jail.near(self.name, vnet.STATE, neighbours))
+        behind = [jail for jail in self.known if jail.bridged]
+        yield from _of_each(behind, lambda jail: jail.arriving6(self.name, vnet.STATE))
+        for each in services:
+            to_host = f"proto {each['protocol']} from <{JAILS}> to <{HOST}> port {each['port']}"
+            yield {"rule": f"pass in quick on {self.name} {to_host} {vnet.STATE}"}
+        yield from vnet.filters(self.jails, self.name, self.gateways, _tag)

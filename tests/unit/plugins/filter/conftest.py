@@ -20,6 +20,7 @@ def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
         "address": f"192.168.1.{number}",
         "address6": None,
         "hostname": f"www.{name}.example.net",
+        "network": "shared",
         "state": "running",
         "retired": None,
         "path": f"/usr/local/jails/h1/{name}",
@@ -55,6 +56,8 @@ def host(**changes: t.Any) -> dict[str, t.Any]:
         "services": [],
         "blocked": [],
         "jail_interface": "lo1",
+        "bridge": "bridge0",
+        "gateways": ["192.168.1.1"],
         "link": {"up": 10**9, "down": 10**9},
         **changes,
     }

@@ -37,6 +37,8 @@ VPS_HOST = {
     "blocked": [],
     "jail_interface": "lo1",
     "link": LINK,
+    "bridge": "bridge0",
+    "gateways": ["192.168.1.1"],
 }
 VARIABLES = {
     "vps_host": VPS_HOST,
@@ -130,6 +132,7 @@ def record(name: str, number: int, **changes: t.Any) -> Values:
         "address": f"192.168.1.{number}",
         "address6": None,
         "hostname": f"{name}.example.net",
+        "network": "shared",
         "state": "running",
         "path": f"{ROOT}/{name}",
         "release": RELEASE,

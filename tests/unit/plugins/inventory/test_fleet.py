@@ -94,6 +94,7 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "address": "192.168.1.11",
         "address6": None,
         "hostname": "www.alice.example.net",
+        "network": "shared",
         "state": "running",
         "retired": None,
         "neighbourhood": None,

@@ -25,6 +25,7 @@ def wished(**changes: t.Any) -> Wish:
         "sysctl": {},
         "tunables": {},
         "interfaces": [],
+        "interface_addresses": {},
         "devfs_rulesets": [],
     }
     return wish({**nothing, **changes})
@@ -35,7 +36,7 @@ def actual(**changes: t.Any) -> Actual:
         "files": {},
         "modules": frozenset(),
         "values": {},
-        "interfaces": frozenset(),
+        "interfaces": {},
         "rulesets": frozenset(),
     }
     return Actual(**{**nothing, **changes})
@@ -82,6 +83,7 @@ def test_everything_that_is_missing_is_done_in_an_order_that_works() -> None:
         kernel_modules=["pf", "dummynet"],
         sysctl={"net.pf.x": 1},
         interfaces=["lo1"],
+        interface_addresses={"lo1": ["10.9.0.1/24", "fd00::1/64"]},
         devfs_rulesets=[4, 5],
     )
     made = plan(wish, actual(files={FILE: ""}))
@@ -89,11 +91,13 @@ def test_everything_that_is_missing_is_done_in_an_order_that_works() -> None:
         f"write {FILE}",
         "kldload -n pf",
         "kldload -n dummynet",
-        "sysctl net.pf.x=1",
         "ifconfig lo1 create",
+        "ifconfig lo1 inet 10.9.0.1/24 alias up",
+        "ifconfig lo1 inet6 fd00::1/64 -ifdisabled alias up",
+        "sysctl net.pf.x=1",
         "service devfs restart",
     ]
-    assert len(made.changes) == 7
+    assert len(made.changes) == 8
 
 
 def test_what_is_there_is_left() -> None:
@@ -109,11 +113,32 @@ def test_what_is_there_is_left() -> None:
         files={FILE: block.join(['pf_enable="YES"'], "# mine\n", first=False)},
         modules=frozenset({"pf"}),
         values={"a.b": "1", "c.d": "0"},
-        interfaces=frozenset({"lo0", "lo1"}),
+        interfaces={"lo0": set(), "lo1": set()},
         rulesets=frozenset({4}),
     )
     made = plan(wish, there)
     assert (made.steps, made.changes, made.notes) == ((), (), {"reboot_needed": []})
+
+
+def test_an_interface_has_its_addresses_and_no_others() -> None:
+    wish = wished(interface_addresses={"bridge0": ["10.8.0.1/24"]})
+    there = {"bridge0": {"10.8.0.9", "fd00::9", "fe80::1"}, "lo1": {"10.9.0.1"}}
+    made = plan(wish, actual(interfaces=there))
+    assert made.commands == [
+        "ifconfig bridge0 inet 10.8.0.1/24 alias up",
+        "ifconfig bridge0 inet 10.8.0.9 -alias",
+        "ifconfig bridge0 inet6 fd00::9 -alias",
+    ]
+    (change,) = made.changes
+    assert (change.before, change.after) == (["10.8.0.9", "fd00::9"], ["10.8.0.1"])
+    there["bridge0"] = {"10.8.0.1"}
+    assert plan(wish, actual(interfaces=there)).steps == ()
+
+
+@pytest.mark.parametrize(("name", "text"), [("em", "10.8.0.1/24"), ("bridge0", "10.8.0.1/33"), ("bridge0", "up")])
+def test_addresses_that_no_interface_could_have_are_refused(name: str, text: str) -> None:
+    with pytest.raises(InvalidDesired, match=f"interface_addresses: .*{name}"):
+        wished(interface_addresses={name: [text]})
 
 
 @pytest.mark.parametrize("values", [{}, {"kern.racct.enable": "0"}], ids=["unknown", "another value"])

@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet import check, model, values
 
+from .conftest import ALICE
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICQUgEmr1FXM+hyTKmqRYPoiLBa6y7hyOt/xOG0owglu"
 
 JAIL_ERRORS = [
@@ -17,8 +19,8 @@ JAIL_ERRORS = [
     (
         "colour: red",
         "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, "
-        "hostname, state, retired, publish, public, publish_all, nat, allow_from, outgoing, connections, limits, "
-        "bandwidth, release, storage, restart)",
+        "hostname, network, state, retired, publish, public, publish_all, nat, allow_from, outgoing, connections, "
+        "limits, bandwidth, release, storage, restart)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),
@@ -566,3 +568,26 @@ def test_a_jail_has_no_storage_of_its_own_on_a_host_of_datasets(fleet: t.Any) ->
         "jails/alice.yml:6: storage: has no meaning on h1, whose vps_storage is dataset (a dataset has its limit of "
         "disk by refquota); remove this key"
     ]
+
+
+BRIDGED = "is the gateway of the jails with network: vnet on h1; choose another"
+
+
+def test_check_jail_leaves_the_gateway_of_the_bridge_alone(fleet: t.Any) -> None:
+    fleet.write("jails/alice.yml", ALICE.replace("192.168.1.17", "192.168.1.1") + "network: vnet\n")
+    assert fleet.errors() == [f"jails/alice.yml:5: address: 192.168.1.1 {BRIDGED}"]
+
+
+def test_check_jail_that_shares_leaves_the_gateway_alone_where_there_is_one(fleet: t.Any) -> None:
+    fleet.hosts["h1"]["vps_netblock6"] = "2001:db8:1::/64"
+    one = ALICE.replace("192.168.1.17", "192.168.1.1") + "address6: 2001:db8:1::1\n"
+    fleet.write("jails/alice.yml", one)
+    fleet.compile()
+    other = ALICE.replace("17", "18")
+    fleet.write("jails/bob.yml", other + "network: vnet\n")
+    assert fleet.errors() == [
+        f"jails/alice.yml:5: address: 192.168.1.1 {BRIDGED}",
+        f"jails/alice.yml:6: address6: 2001:db8:1::1 {BRIDGED}",
+    ]
+    fleet.write("jails/bob.yml", other + "network: vnet\nstate: absent\n")
+    fleet.compile()

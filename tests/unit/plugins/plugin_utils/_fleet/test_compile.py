@@ -46,6 +46,7 @@ def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
                 "address": "192.168.1.17",
                 "address6": None,
                 "hostname": "alice",
+                "network": "shared",
                 "state": "running",
                 "retired": None,
                 "neighbourhood": None,
@@ -89,6 +90,7 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
         "address": "192.168.1.17",
         "address6": None,
         "hostname": "www.example.net",
+        "network": "shared",
         "state": "stopped",
         "retired": None,
         "neighbourhood": None,
@@ -220,3 +222,10 @@ def test_a_hosts_own_addresses_are_its_public_ones_unless_it_has_others(fleet: t
     assert resolve_host(fleet.project().check().hosts["h1"])["own_addresses"] == ["203.0.113.10", "203.0.113.11"]
     fleet.hosts["h1"]["vps_own_addresses"] = ["198.51.100.1", "2001:db8:9::1"]
     assert resolve_host(fleet.project().check().hosts["h1"])["own_addresses"] == ["198.51.100.1", "2001:db8:9::1"]
+
+
+def test_a_host_is_the_gateway_of_its_netblocks(fleet: t.Any) -> None:
+    fleet.hosts["h1"]["vps_netblock6"] = "2001:db8:1::/64"
+    host = resolve_host(fleet.project().check().hosts["h1"])
+    assert (host["bridge"], host["gateways"]) == ("bridge0", ["192.168.1.1", "2001:db8:1::1"])
+    assert host["bridge_addresses"] == ["192.168.1.1/24", "2001:db8:1::1/64"]

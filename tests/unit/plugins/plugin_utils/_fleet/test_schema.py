@@ -277,7 +277,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
     },
     "jail": {
         "host": "h1", "neighbourhood": "n1", "customer": "alice", "plan": "base", "id": 17,
-        "address": "192.168.1.17",
+        "address": "192.168.1.17", "network": "vnet",
         "address6": "2001:db8::17", "hostname": "www.example.net", "state": "absent", "retired": "2026-11-24T093000Z",
         "publish": [{
             "port": "8017-8019", "to": 22, "protocol": "tcp", "address": "203.0.113.10", "from": ["198.51.100.0/24"],
@@ -304,6 +304,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "vps_overcommit": {"memory": "100%", "disk": "150%", "bandwidth": "300%"}, "vps_ports": "8000-8999",
         "vps_orders": True, "vps_archives": "/var/jail-archives", "vps_archive_days": 90, "vps_release": RELEASE,
         "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}}, "vps_jail_interface": "lo1",
+        "vps_bridge": "bridge1",
     },
 }  # fmt: skip
 
