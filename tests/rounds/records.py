@@ -38,6 +38,8 @@ PLANS: dict[str, dict[str, t.Any]] = {
         "rctl": {"nthr:deny": "none", "vmemoryuse:deny": "4G", "memoryuse:devctl": "900M"},
     },
 }
+# Every so many has a network stack of its own.
+BRIDGED = 5
 # More of them may not become absent in one run.
 MOST_REMOVALS = 3
 HASHES = (
@@ -95,9 +97,10 @@ class Records:
             "customer": f"customer{self.chance.randint(1, CUSTOMERS)}",
             "plan": self.chance.choice(sorted(PLANS)),
             "id": number,
-            "address": f"192.168.{host[1:]}.{number}",
+            "address": f"192.168.{host[1:]}.{number + 10}",
             "publish": [{"port": 8000 + number, "to": 22}],
             **({"storage": "image"} if kind == "image" else {}),
+            **({"network": "vnet"} if number % BRIDGED == 0 else {}),
         }
 
     def _plan(self, jail: Values, _leaving: dict[str, int]) -> str:
