@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import SCRIPT
 from model import machine, net
+from model.host import Host
 from model.questions import Questions
 from support.lab import Lab, Result, copy
 
@@ -200,6 +201,57 @@ def test_what_no_link_could_carry_is_refused(made: Lab, changes: dict[str, t.Any
     result = made.module("jails", **jails(**changes))
     assert result["failed"]
     assert result["msg"].startswith("jails: alice: ") and said in result["msg"]
+
+
+class Killed(BaseException):
+    """Stands for the end of the script's process."""
+
+
+def cut_off(lab: Lab, monkeypatch: pytest.MonkeyPatch, after: int, *argv: str) -> bool:
+    """Run the script and kill it at one of its commands; say whether it came so far."""
+    counted = iter(range(after))
+
+    def log(_host: Host, _argv: t.Sequence[str]) -> None:
+        if next(counted, None) is None:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Host, "log", log)
+        try:
+            lab.host.run(["/bin/sh", SCRIPT, *argv])
+        except Killed:
+            return True
+    return False
+
+
+MAKE = ("make", "vps17", "epair7017", "bridge0", "02:76:70:00:11:0a", "02:76:70:00:11:0b")
+GIVE = ("give", "vps17", "alice", "02:76:70:00:11:0b", "192.168.1.99", GATEWAY)
+
+
+def test_link_that_was_half_made_is_made_anew(made: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.converge("jails", **jails())
+    made.run("jail", "-f", CONFIGURATION, "-r", "alice")
+    whole, killed = "", 0
+    while cut_off(made, monkeypatch, killed, *MAKE):
+        killed += 1
+        assert not made.module("jails", **jails()).get("failed")
+        assert names(made) == ["vps17a"]
+        whole = whole or inside(made)
+        assert inside(made) == whole
+        made.run("jail", "-f", CONFIGURATION, "-r", "alice")
+    assert killed > 8
+
+
+def test_change_of_addresses_that_was_cut_off_is_ended(made: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.converge("jails", **jails(ip6=[]))
+    killed = 0
+    while cut_off(made, monkeypatch, killed, *GIVE):
+        killed += 1
+        made.converge("jails", **jails(ip6=[], ip4=["192.168.1.99"]))
+        shown = inside(made)
+        assert ("192.168.1.99" in shown, "192.168.1.17" in shown) == (True, False)
+        made.converge("jails", **jails(ip6=[]))
+    assert killed > 6
 
 
 def test_reading_takes_as_many_processes_for_many_jails(made: Lab) -> None:
