@@ -57,7 +57,7 @@ def plan(wish: Wish, actual: Actual) -> Plan:
         *[Change(f"sysctl {name}", actual.values.get(name), value) for name, value in values.items()],
         *[Change(f"interface {name}", None, "there\n") for name in interfaces],
         *[
-            Change(f"addresses of {name}", sorted(_present(actual, name)), sorted(_plain(texts)))
+            Change(f"interface {name} addresses", sorted(_present(actual, name)), sorted(_plain(texts)))
             for name, texts in wish.addresses.items()
             if _address(wish, actual, name)
         ],

@@ -100,6 +100,13 @@ def test_addresses_of_hosts_and_of_absent_jails_are_taken() -> None:
     assert market.offer("h1", Wanted("new", PLAN, [])).address == "192.168.1.5"
 
 
+def test_gateway_of_a_bridge_is_taken() -> None:
+    bridged = jail(4, network="vnet")
+    assert Market(checked([bridged], h1=host(1)), {}).offer("h1", Wanted("new", PLAN, [])).address == "192.168.1.2"
+    gone = {**bridged, "state": "absent"}
+    assert Market(checked([gone], h1=host(1)), {}).offer("h1", Wanted("new", PLAN, [])).address == "192.168.1.1"
+
+
 @given(st.sets(st.integers(1, 30)), st.integers(1, 12), st.integers(1, 30), st.integers(1, 30))
 def test_free_ports_are_the_lowest_run(taken: set[int], count: int, one: int, other: int) -> None:
     span = min(one, other), max(one, other)
