@@ -76,9 +76,11 @@ make() {
 	ifconfig "${pair}b" name "${name}b" >/dev/null || die "${name}b is taken"
 	ifconfig "${pair}a" name "${name}a" >/dev/null || die "${name}a is taken"
 	ifconfig "${name}b" ether "$mac_b" || die "${name}b cannot have the address $mac_b"
-	ifconfig "${name}a" ether "$mac_a" group vps up || die "${name}a cannot have the address $mac_a"
+	ifconfig "${name}a" ether "$mac_a" group vps || die "${name}a cannot have the address $mac_a"
 	ifconfig "$bridge" addm "${name}a" private "${name}a" -learn "${name}a" -discover "${name}a" \
 		static "${name}a" "$mac_b" || die "${name}a cannot be put on $bridge"
+	# Not before: an address that comes up with it, by IPv6, would keep it off the bridge.
+	ifconfig "${name}a" up
 }
 
 family_of() {
