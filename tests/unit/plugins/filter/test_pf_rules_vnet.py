@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import tempfile
 import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.jailisp.vps.plugins.filter.jails_parameters import FilterModule as Jails
 from ansible_collections.jailisp.vps.plugins.filter.pf_rules import FilterModule as Rules
 from ansible_collections.jailisp.vps.plugins.filter.pipes import FilterModule as Pipes
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.model import vnet
+from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import SCRIPT, TEXT, give, make
 from model import machine, prison, task
 from model.host import Host
 from model.questions import Questions
 from support.lab import Lab, copy
 
-from .conftest import host, jail
+from .conftest import host as host_values
+from .conftest import jail
 
 pf_rules = Rules().filters()["pf_rules"]
 pipes = Pipes().filters()["pipes"]
@@ -53,7 +59,77 @@ def records() -> list[dict[str, t.Any]]:
 
 
 def rules(jails: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    return t.cast("dict[str, t.Any]", pf_rules(jails, host(netblocks=NETBLOCKS, **LINK)))
+    return t.cast("dict[str, t.Any]", pf_rules(jails, host_values(netblocks=NETBLOCKS, **LINK)))
+
+
+def reached_as_sold(ask: Questions, jails: list[dict[str, t.Any]], one: dict[str, t.Any]) -> None:
+    """Check one jail: its port, its pipe or queue in both directions, its label, and that it reaches no other jail."""
+    kind = "pipe" if one["bandwidth"]["up"] else "queue"
+    own = [(kind, 10000 + 2 * one["id"] + end) for end in (0, 1)]
+    number = 8000 + one["id"]
+    found = ask.reach(PUBLIC, number, source=CLIENT)
+    assert found.jail == (one["name"] if one["publish"] else None)
+    assert list(found.pipes) == (own[::-1] if one["publish"] else [])
+    found = ask.reach(WORLD, 443, jail=one["name"])
+    assert (found.result, list(found.pipes), found.labels) == ("open", own, {f"jail:{one['name']}"})
+    for other in (each for each in jails if each is not one):
+        assert not ask.reach(other["address"], 22, jail=one["name"]).reached
+        if one["network"] == "vnet" and other["publish"]:
+            assert ask.reach(PUBLIC, 8000 + other["id"], jail=one["name"]).jail == other["name"]
+
+
+def start(host: Host, record: dict[str, t.Any]) -> None:
+    """Start a jail as its file would, with something that listens."""
+    (parameters,) = jails_parameters([record], interface="lo1", **LINK)
+    own = vnet("jails", {"vnet": None, **parameters}, parameters["ip4"], parameters["ip6"])
+    how = ["vnet"] if own else [f"ip4.addr=lo1|{record['address']}"]
+    commands = [["jail", "-c", f"name={record['name']}", "path=/", "persist", *how]]
+    commands = [make(own).argv, *commands, give(own, record["name"]).argv] if own else commands
+    assert [host.run(command).rc for command in commands] == [0] * len(commands)
+    with host.kernel() as kernel:
+        jid = next(each["jid"] for each in prison.prisons(kernel) if each["name"] == record["name"])
+        task.add(kernel, ["server"], jid=jid, listen=[["tcp4", "*", 22, 3]])
+
+
+def shape(host: Host, jails: list[dict[str, t.Any]]) -> None:
+    """Make the pipes and queues of jails, and of the line."""
+    flows = pipes(jails, host_values()["link"])
+    lines = [f"pipe {each['number']} config bw {each['bandwidth']}" for each in flows["pipes"]]
+    lines += [f"queue {each['number']} config pipe {each['pipe']} weight {each['weight']}" for each in flows["queues"]]
+    assert [host.run(["dnctl", *line.split()]).rc for line in lines] == [0] * len(lines)
+
+
+KINDS = st.tuples(st.sampled_from(["shared", "vnet"]), st.booleans(), st.booleans())
+
+
+@settings(max_examples=5)
+@given(st.lists(KINDS, min_size=2, max_size=4))
+def test_any_jails_of_a_host_get_what_was_sold(installed: Path, kinds: list[tuple[str, bool, bool]]) -> None:
+    capped, free = {"up": 10_000_000, "down": 20_000_000, "weight": 10}, {"up": None, "down": None, "weight": 10}
+    jails = [
+        jail(f"j{number}", number, network=network, publish=[port(8000 + number, 22)] if publishes else [],
+             bandwidth=capped if is_capped else free)
+        for number, (network, publishes, is_capped) in enumerate(kinds, 20)
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        copy(installed, Path(folder, "h1"))
+        host = Host(Path(folder, "h1"))
+        host.path(SCRIPT).parent.mkdir(parents=True, exist_ok=True)
+        host.path(SCRIPT).write_text(TEXT)
+        lines = ["kldload pf dummynet", "ifconfig lo1 create", f"ifconfig bridge0 create inet {GATEWAYS[0]}/24 up"]
+        lines += [f"sysctl {name}={value}" for name, value in SYSCTL.items()]
+        assert [host.run(line.split()).rc for line in lines] == [0] * len(lines)
+        for record in jails:
+            start(host, record)
+        shape(host, jails)
+        made = rules(jails)
+        tables = {**made["tables"], **dict.fromkeys(made["kept_tables"], ())}
+        loaded = "".join(f"table <{name}> persist {{ {' '.join(each)} }}\n" for name, each in tables.items())
+        loaded += "".join(f"{each['rule']}\n" for each in made["rules"]) + "pass\n"
+        assert host.run(["pfctl", "-ef", "-"], loaded).rc == 0
+        ask = Questions(host)
+        for one in jails:
+            reached_as_sold(ask, jails, one)
 
 
 def test_rules_of_the_bridge() -> None:
@@ -108,7 +184,7 @@ def converged(installed: Path, world: Path, tmp_path_factory: pytest.TempPathFac
         for record in records():
             for part in world.iterdir():
                 copy(part, lab.path(record["path"]) / part.name)
-        lab.converge("dummynet_pipes", **pipes(records(), host()["link"]))
+        lab.converge("dummynet_pipes", **pipes(records(), host_values()["link"]))
         lab.path("/etc/pf.conf").write_text("pass\n")
         lab.module("pf_anchor", **rules(records()))
         lab.module("jails", jails=jails_parameters(records(), interface="lo1", **LINK))
