@@ -71,7 +71,7 @@ def reached_as_sold(ask: Questions, jails: list[dict[str, t.Any]], one: dict[str
     assert found.jail == (one["name"] if one["publish"] else None)
     assert list(found.pipes) == (own[::-1] if one["publish"] else [])
     found = ask.reach(WORLD, 443, jail=one["name"])
-    assert (found.result, list(found.pipes), found.labels) == ("open", own, {f"jail:{one['name']}"})
+    assert (found.result, list(found.pipes), set(found.labels)) == ("open", own, {f"jail:{one['name']}"})
     for other in (each for each in jails if each is not one):
         assert not ask.reach(other["address"], 22, jail=one["name"]).reached
         if one["network"] == "vnet" and other["publish"]:
@@ -83,7 +83,7 @@ def start(host: Host, record: dict[str, t.Any]) -> None:
     (parameters,) = jails_parameters([record], interface="lo1", **LINK)
     own = vnet("jails", {"vnet": None, **parameters}, parameters["ip4"], parameters["ip6"])
     how = ["vnet"] if own else [f"ip4.addr=lo1|{record['address']}"]
-    commands = [["jail", "-c", f"name={record['name']}", "path=/", "persist", *how]]
+    commands: list[t.Sequence[str]] = [["jail", "-c", f"name={record['name']}", "path=/", "persist", *how]]
     commands = [make(own).argv, *commands, give(own, record["name"]).argv] if own else commands
     assert [host.run(command).rc for command in commands] == [0] * len(commands)
     with host.kernel() as kernel:
