@@ -31,6 +31,8 @@ VPS_HOST: dict[str, t.Any] = {
     "services": [],
     "blocked": [],
     "jail_interface": "lo1",
+    "bridge": "bridge0",
+    "gateways": ["192.168.1.1"],
 }
 
 

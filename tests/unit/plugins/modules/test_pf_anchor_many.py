@@ -26,6 +26,8 @@ HOST: dict[str, t.Any] = {
     "services": [],
     "blocked": [],
     "jail_interface": "lo1",
+    "bridge": "bridge0",
+    "gateways": ["192.168.1.1"],
 }
 
 
@@ -41,6 +43,7 @@ def jail(number: int) -> dict[str, t.Any]:
         "state": "running",
         "address": f"10.1.{number // 250}.{number % 250 + 1}",
         "address6": None,
+        "network": "shared",
         "publish": ports,
         "public": None,
         "publish_all": False,
