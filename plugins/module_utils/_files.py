@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import posixpath
@@ -17,6 +18,9 @@ import typing as t
 CHUNK = 1 << 20
 # What st_blocks counts, whatever the file system's own blocks are.
 BLOCK = 512
+# What fingerprints are made of: more files, or more of a file's content, would take too long.
+MOST_FINGERPRINTS = 20000
+LARGE = 16 << 20
 
 
 def is_plain(path: str) -> bool:
@@ -177,6 +181,52 @@ class Files:
                 return None
             return os.read(file, limit).decode("utf-8", errors)
 
+    def kinds(self, root: str, names: t.Iterable[str]) -> dict[str, str]:
+        """Say of paths below a customer's root what stands there: missing, folder, file, link, fifo, device or other.
+
+        No link is followed: what would lie behind something that is no folder is missing. Nobody may be at work in the
+        root meanwhile.
+        """
+        found = {"": "folder"}
+
+        def look(name: str) -> str:
+            if name not in found:
+                is_there = look(posixpath.dirname(name)) == "folder"
+                found[name] = _kind(os.path.join(self.path(root), name)) if is_there else "missing"
+            return found[name]
+
+        return {name: look(name) for name in names}
+
+    def fingerprints(self, root: str, folder: str) -> dict[str, str]:
+        """Return what tells each file below a folder of a customer's root from what it was: by path below the root.
+
+        Kind, mode, owner and content; of a huge file its size and time. Nobody may be at work in the root meanwhile.
+        """
+        found: dict[str, str] = {}
+        for path in self._below(root, (folder,)):
+            found[path] = _fingerprint(os.path.join(self.path(root), path))
+            if len(found) > MOST_FINGERPRINTS:
+                raise OSError(errno.EFBIG, f"{root}/{folder} holds more than {MOST_FINGERPRINTS} files")
+        return found
+
+    def changed_since(self, root: str, units: t.Iterable[str], moment: float) -> list[str]:
+        """Return the files in parts of a customer's root that were made or changed after a moment, by path below it."""
+        top = self.path(root)
+        return sorted(path for path in self._below(root, units) if os.lstat(os.path.join(top, path)).st_ctime > moment)
+
+    def _below(self, root: str, folders: t.Iterable[str]) -> t.Iterator[str]:
+        """Yield what is no folder below folders of a root, by path below it."""
+        top = self.path(root)
+        for place, inner, files in (step for folder in folders for step in os.walk(os.path.join(top, folder))):
+            links = [name for name in inner if os.path.islink(os.path.join(place, name))]
+            yield from (os.path.relpath(os.path.join(place, name), top) for name in [*links, *files])
+
+    def append(self, name: str, line: str) -> None:
+        """Add a line to a file of the host's own that only grows; it is made if it is missing."""
+        descriptor = os.open(self.path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+            file.write(line)
+
     def write_beneath(self, root: str, name: str, content: str, mode: int, owner: tuple[int, int]) -> None:
         """Replace a file below a root that was not handed to its customer yet; no link is followed.
 
@@ -207,6 +257,31 @@ class Files:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _kind(path: str) -> str:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return "missing"
+    device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+    known = {"folder": stat.S_ISDIR(mode), "file": stat.S_ISREG(mode), "link": stat.S_ISLNK(mode), "device": device}
+    known["fifo"] = stat.S_ISFIFO(mode)
+    return next((kind for kind, is_it in known.items() if is_it), "other")
+
+
+def _fingerprint(path: str) -> str:
+    status = os.lstat(path)
+    text = f"{status.st_mode:o} {status.st_uid}:{status.st_gid}"
+    if stat.S_ISLNK(status.st_mode):
+        return f"{text} {os.readlink(path)!r}"
+    if not stat.S_ISREG(status.st_mode):
+        return text
+    if status.st_size > LARGE:
+        return f"{text} {status.st_size} {status.st_mtime_ns}"
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return f"{text} {hashlib.sha256(file.read(LARGE)).hexdigest()}"
 
 
 def _open_beneath(opened: contextlib.ExitStack, name: str, flags: int, folder: int | None) -> int:

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 import typing as t
 from pathlib import Path
 
@@ -305,3 +306,66 @@ def test_no_descriptor_stays_open(root: Path, tmp_path: Path, monkeypatch: pytes
     for descriptor in set(opened):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
+
+
+def test_kinds_tell_what_stands_in_a_root_and_follow_no_link(files: Files, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/sh").write_text("x")
+    (root / "lib").symlink_to("/")
+    os.mkfifo(root / "fifo")
+    assert files.kinds("/root", ["bin", "bin/sh", "bin/sh/x", "lib", "lib/etc", "fifo", "none/at/all"]) == {
+        "bin": "folder",
+        "bin/sh": "file",
+        "bin/sh/x": "missing",
+        "lib": "link",
+        "lib/etc": "missing",
+        "fifo": "fifo",
+        "none/at/all": "missing",
+    }
+
+
+def test_fingerprints_differ_when_a_file_does(files: Files, tmp_path: Path) -> None:
+    etc = tmp_path / "root/etc"
+    (etc / "ssh").mkdir(parents=True)
+    (etc / "motd").symlink_to("/var/run/motd")
+    (etc / "outside").symlink_to("/")
+    file = etc / "ssh/config"
+    file.write_text("a")
+    os.mkfifo(etc / "fifo")
+    before = files.fingerprints("/root", "etc")
+    assert sorted(before) == ["etc/fifo", "etc/motd", "etc/outside", "etc/ssh/config"]
+    assert files.fingerprints("/root", "etc") == before
+    for change in (lambda: file.write_text("b"), lambda: file.chmod(0o600), lambda: os.truncate(file, 1 << 30)):
+        change()
+        assert files.fingerprints("/root", "etc") != before
+        before = files.fingerprints("/root", "etc")
+
+
+def test_too_many_files_are_not_looked_at(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[Files.__module__], "MOST_FINGERPRINTS", 2)
+    (tmp_path / "etc").mkdir()
+    for name in "abc":
+        (tmp_path / "etc" / name).write_text("x")
+    with pytest.raises(OSError, match="more than 2 files"):
+        files.fingerprints("/", "etc")
+
+
+def test_what_was_changed_since_a_moment_is_found(files: Files, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text("x")
+    moment = (tmp_path / "bin/new").lstat().st_ctime
+    assert files.changed_since("/", ["bin", "lib"], moment) == []
+    while (tmp_path / "bin/new").lstat().st_ctime <= moment:
+        (tmp_path / "bin/new").chmod(0o600)
+    assert files.changed_since("/", ["bin", "lib"], moment) == ["bin/new"]
+
+
+def test_lines_are_added_to_a_file(files: Files, tmp_path: Path) -> None:
+    for line in ("a\n", "b\n"):
+        files.append("/log", line)
+    assert (tmp_path / "log").read_text() == "a\nb\n"
+    (tmp_path / "link").symlink_to("log")
+    with pytest.raises(OSError, match="symbolic"):
+        files.append("/link", "c\n")

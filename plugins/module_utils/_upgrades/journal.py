@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""How far the upgrade of a jail has come: a file of the host's own, which outlives every cut.
+
+A jail is between two worlds from KEPT on, until it is DONE or given back. Nobody but an upgrade or a rollback may start
+it then.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field, fields
+
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+
+FOLDER = "/var/db/jailisp/upgrades"
+# BEGUN: the jail may be stopped, its root is as it was. KEPT: what will change is kept, and the root may be anything.
+# WRITTEN: the root holds the new world, which may run. DONE: it was proven. UNDOING: a world that was DONE goes back.
+# FAILED: the root is as it was, and runs again. BACK: the same, because somebody wished it.
+BEGUN, KEPT, WRITTEN, DONE, UNDOING, FAILED, BACK = (
+    "begun",
+    "kept",
+    "written",
+    "done",
+    "undoing",
+    "failed",
+    "back",
+)
+BETWEEN = frozenset({BEGUN, KEPT, WRITTEN, UNDOING})
+
+# What a file of /etc was before and after an upgrade, None: it was not there. See Files.fingerprints.
+Pair: t.TypeAlias = "tuple[str | None, str | None]"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What is known of a jail's last upgrade.
+
+    ``source`` and ``target`` are the releases before and after it. ``running``: the jail ran before. ``ports`` are
+    those that answered then. ``units`` are the parts of the root that were kept, ``before`` the fingerprints of /etc
+    while it is not merged yet, ``etc`` those that differ once it is. ``conflicts`` are files of /etc that could not be
+    merged, ``links`` those that are the customer's own links. ``changed`` is the archive of what a rollback found
+    changed since. ``run`` tells runs apart; ``begun``, ``written`` and
+    ``ended`` are seconds of the epoch.
+    """
+
+    state: str
+    source: str
+    target: str
+    running: bool
+    run: str
+    begun: int
+    ended: int = 0
+    written: float = 0.0
+    ports: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
+    before: t.Mapping[str, str] = field(default_factory=dict)
+    etc: t.Mapping[str, Pair] = field(default_factory=dict)
+    conflicts: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    changed: str = ""
+
+    @property
+    def between(self) -> bool:
+        """Whether the jail is between two worlds."""
+        return self.state in BETWEEN
+
+
+def journal_file(name: str) -> str:
+    """Return the path of a jail's journal."""
+    return f"{FOLDER}/{name}.json"
+
+
+def held_file(name: str) -> str:
+    """Return where a jail's file of jail.conf(5) is while nobody may start the jail."""
+    return f"{FOLDER}/{name}.conf"
+
+
+def render(journal: Journal) -> str:
+    """Return the file's text."""
+    return json.dumps(asdict(journal), indent=1, sort_keys=True) + "\n"
+
+
+def parse(text: str) -> Journal:
+    """Return what the file says; raise :class:`ParseError` if we did not write it."""
+    try:
+        said = json.loads(text)
+        known = {key.name: said[key.name] for key in fields(Journal)}
+        for key in ("ports", "units", "conflicts", "links"):
+            known[key] = tuple(known[key])
+        known["etc"] = {path: (before, after) for path, (before, after) in known["etc"].items()}
+        return Journal(**known)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParseError(f"a journal of an upgrade in {FOLDER} is not one that we wrote: {text[:80]!r}") from error
+
+
+def read(files: Files, name: str) -> Journal | None:
+    """Return a jail's journal, None if it was never upgraded."""
+    text = files.read(journal_file(name))
+    return None if text is None else parse(text)
+
+
+def write(files: Files, name: str, journal: Journal) -> None:
+    """Write a jail's journal."""
+    files.write(journal_file(name), render(journal), 0o600)
+
+
+def jails_between(files: Files, names: t.Iterable[str]) -> list[str]:
+    """Return those of the jails that are between two worlds."""
+    there = set(files.names(FOLDER))
+    journals = {name: read(files, name) for name in names if f"{name}.json" in there}
+    return [name for name, journal in journals.items() if journal and journal.between]

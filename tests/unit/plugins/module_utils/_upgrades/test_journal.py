@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
+    BETWEEN,
+    DONE,
+    KEPT,
+    Journal,
+    jails_between,
+    journal_file,
+    parse,
+    read,
+    render,
+    write,
+)
+
+JOURNAL = Journal(
+    state=KEPT,
+    source="15.0-RELEASE",
+    target="15.1-RELEASE-p1",
+    running=True,
+    run="1",
+    begun=7,
+    ports=(22, 80),
+    units=("bin",),
+    before={"etc/group": "a"},
+    etc={"etc/group": ("a", None)},
+    conflicts=("etc/hosts",),
+    links=("etc/motd",),
+)
+
+
+def test_what_is_written_is_read() -> None:
+    assert parse(render(JOURNAL)) == JOURNAL
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": 1}', render(JOURNAL).replace("ports", "sports")])
+def test_what_we_did_not_write_is_refused(text: str) -> None:
+    with pytest.raises(ParseError, match="not one that we wrote"):
+        parse(text)
+
+
+def test_jails_between_two_worlds_are_known_by_their_journals(tmp_path: Path) -> None:
+    files = Files(os.fspath(tmp_path))
+    assert jails_between(files, ["alice"]) == []
+    write(files, "alice", JOURNAL)
+    write(files, "bob", Journal(DONE, "a", "b", running=True, run="1", begun=7))
+    assert read(files, "alice") == JOURNAL
+    assert jails_between(files, ["alice", "bob", "carol"]) == ["alice"]
+    assert Path(files.path(journal_file("alice"))).stat().st_mode & 0o777 == 0o600
+    assert DONE not in BETWEEN
