@@ -22,18 +22,20 @@ if t.TYPE_CHECKING:
 
 FOLDER = "/var/db/jailisp/upgrades"
 # BEGUN: the jail may be stopped, its root is as it was. KEPT: what will change is kept, and the root may be anything.
-# WRITTEN: the root holds the new world, which may run. DONE: it was proven. UNDOING: a world that was DONE goes back.
+# WRITTEN: the root holds the new world, which may run. DONE: it was proven. LEAVING: it shall go back, and the jail may
+# be stopped. UNDOING: it goes back, and the root may be anything.
 # FAILED: the root is as it was, and runs again. BACK: the same, because somebody wished it.
-BEGUN, KEPT, WRITTEN, DONE, UNDOING, FAILED, BACK = (
+BEGUN, KEPT, WRITTEN, DONE, LEAVING, UNDOING, FAILED, BACK = (
     "begun",
     "kept",
     "written",
     "done",
+    "leaving",
     "undoing",
     "failed",
     "back",
 )
-BETWEEN = frozenset({BEGUN, KEPT, WRITTEN, UNDOING})
+BETWEEN = frozenset({BEGUN, KEPT, WRITTEN, LEAVING, UNDOING})
 
 # What a file of /etc was before and after an upgrade, None: it was not there. See Files.fingerprints.
 Pair: t.TypeAlias = "tuple[str | None, str | None]"
@@ -44,7 +46,8 @@ class Journal:
     """What is known of a jail's last upgrade.
 
     ``source`` and ``target`` are the releases before and after it. ``running``: the jail ran before. ``ports`` are
-    those that answered then. ``units`` are the parts of the root that were kept, ``before`` the fingerprints of /etc
+    those that answered then. ``units`` are the parts of the root that were there and kept, ``fresh`` those that the
+    release brings, ``before`` the fingerprints of /etc
     while it is not merged yet, ``etc`` those that differ once it is. ``conflicts`` are files of /etc that could not be
     merged, ``links`` those that are the customer's own links. ``changed`` is the archive of what a rollback found
     changed since. ``run`` tells runs apart; ``begun``, ``written`` and
@@ -61,6 +64,7 @@ class Journal:
     written: float = 0.0
     ports: tuple[int, ...] = ()
     units: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
     before: t.Mapping[str, str] = field(default_factory=dict)
     etc: t.Mapping[str, Pair] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
@@ -93,7 +97,7 @@ def parse(text: str) -> Journal:
     try:
         said = json.loads(text)
         known = {key.name: said[key.name] for key in fields(Journal)}
-        for key in ("ports", "units", "conflicts", "links"):
+        for key in ("ports", "units", "fresh", "conflicts", "links"):
             known[key] = tuple(known[key])
         known["etc"] = {path: (before, after) for path, (before, after) in known["etc"].items()}
         return Journal(**known)

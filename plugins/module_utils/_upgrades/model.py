@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""Which jails shall be upgraded or rolled back, to what, and how careful."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import DATASET, RELEASE, SHA256
+
+MOST_PORTS = 100
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on the host: its base archive with its SHA-256, and its source tree if it has one."""
+
+    name: str
+    archive: str
+    sha256: str
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Jail:
+    """A jail, the release that its root shall hold, and the TCP ports at its address that customers' clients use."""
+
+    name: str
+    path: str
+    release: str
+    address: str
+    ports: tuple[int, ...]
+    image: Backing | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """All jails by name, in the order in which they are begun.
+
+    ``back``: they shall go back to what ran before their last upgrade. ``dataset`` is the parent of the jails'
+    datasets, None where roots are folders or images. ``folder`` keeps what an upgrade changes, for a rollback.
+    ``installworld``: each root is written by installworld itself. ``delete_old``: and what the release no longer has
+    is deleted. ``keep_conflicts``: a file of /etc that cannot be merged stays the customer's; else he is rolled back.
+    ``most_failures``: after more of them, no further jail is begun. ``seconds``: how long a jail may take to answer.
+    """
+
+    jails: dict[str, Jail]
+    back: bool
+    releases: dict[str, Release]
+    folder: str
+    dataset: str | None
+    installworld: bool
+    delete_old: bool
+    keep_conflicts: bool
+    most_failures: int
+    at_once: int
+    seconds: int
+
+
+def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
+    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
+    dataset, back = parameters["dataset"], parameters["state"] == "rolled_back"
+    if dataset is not None and not DATASET.fullmatch(dataset):
+        raise InvalidDesired(f"dataset: {dataset!r} is no name of a dataset")
+    releases = {name: _release(name, record) for name, record in parameters["releases"].items()}
+    jails = {name: _jail(record) for name, record in by_name(parameters["jails"], "jails").items()}
+    for name, jail in jails.items():
+        if dataset and jail.image:
+            raise InvalidDesired(f"jails: {name}: image: has no meaning with dataset; leave one of them out")
+        if not back:
+            _known(name, jail.release, releases, installworld=parameters["mode"] == "installworld")
+    if parameters["delete_old"] and parameters["mode"] != "installworld":
+        raise InvalidDesired("delete_old: only make(1) knows what is old; say mode: installworld too")
+    return Wish(
+        jails=jails,
+        back=back,
+        releases=releases,
+        folder=_plain("folder", parameters["folder"]),
+        dataset=dataset,
+        installworld=parameters["mode"] == "installworld",
+        delete_old=parameters["delete_old"],
+        keep_conflicts=parameters["conflicts"] == "keep",
+        most_failures=parameters["most_failures"],
+        at_once=parameters["at_once"],
+        seconds=parameters["seconds"],
+    )
+
+
+def _known(name: str, release: str, releases: t.Mapping[str, Release], *, installworld: bool) -> None:
+    if release not in releases:
+        known = ", ".join(sorted(releases)) or "none is given"
+        raise InvalidDesired(f"jails: {name}: release: {release} is not among releases ({known}); add it there")
+    if installworld and releases[release].source is None:
+        raise InvalidDesired(f"releases: {release}: src: mode installworld needs the built source tree; name it")
+
+
+def _release(name: str, record: t.Any) -> Release:
+    if not RELEASE.fullmatch(name):
+        raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
+    if not isinstance(record, dict) or not {"archive", "sha256"} <= set(record) <= {"archive", "sha256", "src"}:
+        raise InvalidDesired(
+            f"releases: {name}: give it the keys archive and sha256, src if you have it, and no others"
+        )
+    if not SHA256.fullmatch(str(record["sha256"])):
+        raise InvalidDesired(f"releases: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
+    source = record.get("src")
+    if source is not None:
+        _plain(f"releases: {name}: src", str(source))
+    return Release(name, _plain(f"releases: {name}: archive", str(record["archive"])), record["sha256"], source)
+
+
+def _jail(record: t.Mapping[str, t.Any]) -> Jail:
+    name = record["name"]
+    if not NAME.fullmatch(name):
+        raise InvalidDesired(f"jails: {name!r}: name: no jail can have it; see the module jails for what it takes")
+    path = _plain(f"jails: {name}: path", record["path"])
+    try:
+        ipaddress.ip_address(record["address"])
+    except ValueError as error:
+        raise InvalidDesired(f"jails: {name}: address: {record['address']!r} is no address") from error
+    wrong = [port for port in record["ports"] if not 0 < port < 1 << 16]
+    if wrong or len(record["ports"]) > MOST_PORTS:
+        raise InvalidDesired(f"jails: {name}: ports: give at most {MOST_PORTS} of 1 to 65535, not {wrong or 'more'}")
+    image = backing(f"jails: {name}", record, path)
+    return Jail(name, path, record["release"], record["address"], tuple(sorted(set(record["ports"]))), image)
+
+
+def _plain(what: str, path: str) -> str:
+    if not is_plain(path):
+        raise InvalidDesired(f"{what}: {path!r} is not an absolute, plain path below /")
+    return path

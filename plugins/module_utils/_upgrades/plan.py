@@ -1,0 +1,431 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to the collection jailisp.vps: do not use it from elsewhere, it changes without notice.
+"""What has to be done so that every jail holds its release, or what it held before; the way back is part of the plan.
+
+An upgrade writes in place, while the jail is stopped and nobody can start it, and after everything that it changes was
+kept: a snapshot of a dataset, an archive of just that of a folder or an image. The root is whole again by taking the
+release's parts from there, whatever a cut left of them, and what the customer owns is never touched. So one mechanism
+serves all roots, both ways to write a world, the upgrade that fails, the one that was cut off, and the rollback of one
+that succeeded.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
+from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
+    Branches,
+    Change,
+    InvalidDesired,
+    MakeFolder,
+    Move,
+    Plan,
+    Remove,
+    Run,
+    Step,
+)
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
+    BACK,
+    BEGUN,
+    DONE,
+    FAILED,
+    KEPT,
+    LEAVING,
+    UNDOING,
+    WRITTEN,
+    Journal,
+)
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.report import rows
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import (
+    ETC,
+    Ask,
+    Begin,
+    CheckRoot,
+    Hold,
+    KeepChanged,
+    Merge,
+    Note,
+    Prove,
+    RestoreEtc,
+    Start,
+    Stop,
+    When,
+    jail_file,
+)
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import DERIVED, Tree
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.versions import is_newer
+
+if t.TYPE_CHECKING:
+    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Release, Wish
+
+SNAPSHOT = "jailisp-upgrade"
+# The states in which a root holds anything else than what it held before.
+DIRTY = frozenset({KEPT, WRITTEN, LEAVING, UNDOING})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of a jail: its release, what runs, whether it has its file, and how far an upgrade has come.
+
+    ``units`` are those parts of its root that are there and that a release has. ``unseen``: it is in an image that is
+    not mounted.
+    """
+
+    version: str | None
+    running: bool
+    configured: bool
+    journal: Journal | None
+    units: tuple[str, ...] = ()
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What is: the jails, the kernel's release, and what upgrades need of the host.
+
+    ``trees`` and ``digests`` are those of the releases that are read, ``there`` the paths of the host's own that are
+    there, ``datasets`` the names of datasets and snapshots. ``run`` tells this run from others.
+    """
+
+    jails: dict[str, Found]
+    kernel: str
+    run: str
+    trees: dict[str, Tree] = field(default_factory=dict)
+    digests: dict[str, str | None] = field(default_factory=dict)
+    there: frozenset[str] = frozenset()
+    datasets: frozenset[str] = frozenset()
+
+
+def kept_archive(wish: Wish, name: str) -> str:
+    """Return the archive of what an upgrade changes in a jail's root."""
+    return f"{wish.folder}/{name}.kept.tar.zst"
+
+
+def etc_archive(wish: Wish, release: Release) -> str:
+    """Return the archive of a release's /etc as etcupdate(8) takes it; another archive makes another one."""
+    return f"{wish.folder}/releases/{release.name}-{release.sha256[:16]}.etc.tar"
+
+
+def changes(found: Found, jail: Jail, *, back: bool) -> bool:
+    """Whether a jail's world is going to change."""
+    journal = found.journal
+    if journal is not None and journal.between:
+        return True
+    if back:
+        return journal is not None and journal.state == DONE and journal.target == found.version
+    return found.version is not None and found.version != jail.release
+
+
+def needed(wish: Wish, jails: t.Mapping[str, Found]) -> list[str]:
+    """Return the releases that upgrades read: those that jails get, and those that they have."""
+    going = [(jail, jails[name]) for name, jail in wish.jails.items() if changes(jails[name], jail, back=wish.back)]
+    if wish.back:
+        return sorted({_ends(found)[1] for _jail, found in going} & wish.releases.keys())
+    return sorted({release for jail, found in going for release in (jail.release, _ends(found)[0])})
+
+
+def _ends(found: Found) -> tuple[str, str]:
+    """Return the release that a jail's root held before its upgrade, and the one that the upgrade is or was to."""
+    journal = found.journal
+    if journal is not None and (journal.between or journal.state == DONE):
+        return journal.source, journal.target
+    return found.version or "", found.version or ""
+
+
+def plan(wish: Wish, actual: Actual) -> Plan:
+    """Return the steps: what the host needs, then all jails side by side; raise what refuses the whole run."""
+    going = [name for name, jail in wish.jails.items() if changes(actual.jails[name], jail, back=wish.back)]
+    if not wish.back:
+        _in_order(wish, actual, going)
+    bad = _bad(wish, actual, going)
+    ready = [name for name in going if name not in bad]
+    ways = [_back(wish, actual, name) if wish.back else _forward(wish, actual, name) for name in ready]
+    branches = (Branches(tuple(ways), tuple(_undo(wish, actual, name) for name in ready), wish.at_once),)
+    return Plan(
+        steps=(*_prepared(wish, actual, ready), *branches) if ready else (),
+        changes=tuple(_change(wish, actual, name) for name in ready),
+        refused=tuple(bad.items()),
+        notes={"report": rows(wish, actual, going)},
+    )
+
+
+def _change(wish: Wish, actual: Actual, name: str) -> Change:
+    found, jail = actual.jails[name], wish.jails[name]
+    source, _target = _ends(found)
+    after = source if wish.back else jail.release
+    return Change(f"world {jail.path}", f"{found.version or 'part of one'}\n", f"{after}\n")
+
+
+def _in_order(wish: Wish, actual: Actual, going: list[str]) -> None:
+    """Refuse all if a world would be newer than the kernel that it needs, or older than it was."""
+    for name in going:
+        release = wish.jails[name].release
+        if is_newer(release, actual.kernel):
+            raise InvalidDesired(
+                f"jails: {name}: release: {release} is newer than the running kernel, {actual.kernel}; "
+                "upgrade the host and boot it first"
+            )
+        source, _target = _ends(actual.jails[name])
+        if is_newer(source, release):
+            raise InvalidDesired(
+                f"jails: {name}: release: its root holds {source}, which is newer than {release}; "
+                "an upgrade never goes back, rollback.yml does"
+            )
+
+
+def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
+    """Tell which jails cannot be begun with, and why."""
+    bad = {}
+    for name in going:
+        found, (source, _target) = actual.jails[name], _ends(actual.jails[name])
+        kept = kept_archive(wish, name) if wish.dataset is None else _snapshot(wish, name)
+        releases = [] if wish.back else [wish.jails[name].release, source]
+        missing = [release for release in releases if release not in wish.releases]
+        wrong = [text for release in releases if release not in missing for text in _wrong(wish, actual, release)]
+        if missing:
+            bad[name] = f"its root holds {source}, and /etc is merged by what changed since; add it to the releases"
+        elif wrong:
+            bad[name] = wrong[0]
+        elif found.running and not found.configured and not (found.journal and found.journal.between):
+            bad[name] = f"it runs, but has no {jail_file(name)} to start it from; run site.yml first"
+        elif _known(wish, actual, name).state in DIRTY and kept not in actual.there | actual.datasets:
+            bad[name] = f"{kept}, from which its root would be what it was before, is gone; restore the jail's backup"
+    return bad
+
+
+def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
+    release = wish.releases[name]
+    digest = actual.digests.get(name)
+    if digest is None:
+        yield f"there is no archive {release.archive} of {name} on this host; put it there"
+    elif digest != release.sha256:
+        yield f"{release.archive} has the SHA-256 {digest}, not {release.sha256} as given; fetch it again"
+
+
+# What the host needs --------------------------------------------------------------------------------------------------
+
+
+def _prepared(wish: Wish, actual: Actual, ready: list[str]) -> list[Step]:
+    """Make the folder of what is kept, and of each release the archive of its /etc."""
+    folders = [(wish.folder, 0o700), (f"{wish.folder}/releases", 0o755), (f"{wish.folder}/merging", 0o755)]
+    steps: list[Step] = [MakeFolder(path, mode) for path, mode in folders if path not in actual.there]
+    if wish.back:
+        return steps
+    names = {release for name in ready for release in (wish.jails[name].release, _ends(actual.jails[name])[0])}
+    for release in (wish.releases[name] for name in sorted(names)):
+        archive = etc_archive(wish, release)
+        if archive not in actual.there:
+            steps += _etc_of_release(release, archive)
+    return steps
+
+
+def _etc_of_release(release: Release, archive: str) -> list[Step]:
+    """Have a release's /etc alone, without the files that are made from others of it."""
+    place, part = f"{archive}.d", f"{archive}.part"
+    return [
+        Run(Command(("rm", "-rf", place))),
+        MakeFolder(place),
+        Run(Command(("tar", "-xpf", release.archive, "--no-fflags", "-C", place, f"./{ETC}"))),
+        *[Remove(f"{place}/{path}") for path in DERIVED],
+        Run(Command(("tar", "-cf", part, "-C", place, "."))),
+        Move(part, archive),
+        Run(Command(("rm", "-rf", place))),
+    ]
+
+
+# One jail -------------------------------------------------------------------------------------------------------------
+
+
+def _known(wish: Wish, actual: Actual, name: str) -> Journal:
+    """Return the journal that is gone on with, or the one that an upgrade of the jail begins with."""
+    found, release = actual.jails[name], wish.jails[name].release
+    journal = found.journal
+    if journal is not None and journal.between:
+        return journal
+    if journal is not None and wish.back:
+        return replace(journal, state=LEAVING)
+    fresh = tuple(sorted({*actual.trees[release].units} - {*found.units})) if release in actual.trees else ()
+    source = found.version or ""
+    return Journal(BEGUN, source, release, found.running, actual.run, 0, units=found.units, fresh=fresh)
+
+
+def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
+    """Upgrade a jail; one that was cut off is first what it was before."""
+    jail, known = wish.jails[name], _known(wish, actual, name)
+    again = Note(name, BEGUN, run=actual.run, target=jail.release)
+    begin: list[Step]
+    if known != actual.jails[name].journal:
+        place = f"{list(wish.jails).index(name) + 1} of {len(wish.jails)}"
+        begin = [Begin(name, known, jail.address, jail.ports, tuple(wish.jails), wish.most_failures, place)]
+    elif known.state in DIRTY:
+        begin = [*_halt(jail), _check(wish, actual, jail, known.source), *_restore(wish, actual, jail, known), again]
+    else:
+        begin = [again]
+    if known.source == jail.release:
+        return (*begin, *_resume(jail, FAILED), _prove(wish, jail, known.source))
+    tree = actual.trees[jail.release]
+    return (
+        *begin,
+        *_halt(jail),
+        _check(wish, actual, jail, jail.release),
+        *_keep(wish, actual, jail, known),
+        Note(name, KEPT, jail.path, tree),
+        *_write(wish, jail, tree, known.units),
+        *_merge(wish, jail, known.source),
+        Note(name, WRITTEN, jail.path),
+        *_resume(jail, DONE, _prove(wish, jail, jail.release)),
+    )
+
+
+def _back(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
+    """Have a jail hold again what it held before its last upgrade, done or cut off."""
+    jail, found, known = wish.jails[name], actual.jails[name], _known(wish, actual, name)
+    is_new = known != found.journal
+    return (
+        *([Ask(name, jail.address, jail.ports, found.running, actual.run)] if is_new else []),
+        *_halt(jail),
+        _check(wish, actual, jail, known.target),
+        *(_restore(wish, actual, jail, known) if known.state in DIRTY else []),
+        Note(name, BEGUN, run=actual.run),
+        *_resume(jail, BACK),
+        *_forget(wish, name),
+        _prove(wish, jail, known.source),
+    )
+
+
+def _undo(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
+    """Return what is done when an upgrade fails: by its journal, from how far it came."""
+    jail, known = wish.jails[name], _known(wish, actual, name)
+    if wish.back:
+        return ()
+    given_back = (*_resume(jail, FAILED), *_forget(wish, name))
+    # Each way ends with another state than those that the others begin with.
+    ways = [When(name, BEGUN, given_back)]
+    for state in (KEPT, WRITTEN):
+        restored = _restore(wish, actual, jail, replace(known, state=state))
+        ways.append(When(name, state, (*_halt(jail), *restored, Note(name, BEGUN), *given_back)))
+    return tuple(ways)
+
+
+def _halt(jail: Jail) -> list[Step]:
+    """Stop a jail so that nobody starts it; an image is mounted all the same."""
+    mount = [Run(script("mount", jail.image, jail.path), jail.name)] if jail.image else []
+    return [Stop(jail.name, jail.path, jail.image), Hold(jail.name), *mount]
+
+
+def _check(wish: Wish, actual: Actual, jail: Jail, release: str) -> CheckRoot:
+    tree = actual.trees.get(release) or Tree(frozenset({ETC}), frozenset(), frozenset())
+    return CheckRoot(jail.name, jail.path, tree, wish.installworld, jail.image)
+
+
+def _resume(jail: Jail, state: str, *proof: Step) -> list[Step]:
+    """Let a jail start again, start it if it ran, see that all is well, and note what has become of it."""
+    name = jail.name
+    unmount = [Run(script("unmount", jail.image, jail.path), name)] if jail.image else []
+    return [*unmount, Hold(name, back=True), Start(name), *proof, Note(name, state)]
+
+
+def _prove(wish: Wish, jail: Jail, release: str) -> Prove:
+    return Prove(jail.name, jail.path, jail.address, release, wish.seconds)
+
+
+def _snapshot(wish: Wish, name: str) -> str:
+    return f"{wish.dataset}/{name}@{SNAPSHOT}"
+
+
+def _keep(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Step]:
+    """Keep what an upgrade changes; what was kept before is of no more use."""
+    name, archive = jail.name, kept_archive(wish, jail.name)
+    if wish.dataset is not None:
+        before = _forget(wish, name) if _snapshot(wish, name) in actual.datasets else []
+        return [*before, Run(Command(("zfs", "snapshot", _snapshot(wish, name))), name)]
+    return [
+        _pack(name, jail.path, f"{archive}.part", _members([*known.units, ETC])),
+        Move(f"{archive}.part", archive, name),
+    ]
+
+
+def _pack(name: str, root: str, archive: str, members: list[str]) -> Run:
+    options = ("--zstd", "--format", "pax", "--one-file-system", "--numeric-owner")
+    return Run(Command(("tar", "-c", *options, "-f", archive, "-C", root, *members), seconds=LONG_SECONDS), name)
+
+
+def _members(paths: t.Iterable[str]) -> list[str]:
+    return [f"./{path}" for path in paths]
+
+
+def _forget(wish: Wish, name: str) -> list[Step]:
+    """Give up what was kept, if anything was."""
+    if wish.dataset is None:
+        return [Remove(kept_archive(wish, name), name)]
+    return [Run(Command(("zfs", "destroy", _snapshot(wish, name))), name, judged=False)]
+
+
+def _restore(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Step]:
+    """Put back what was kept; of /etc, once the customer may have been at work in it, only what the upgrade changed."""
+    name, archive = jail.name, kept_archive(wish, jail.name)
+    back = [*known.units, *([ETC] if known.state == KEPT else [])]
+    gone = [f"{jail.path}/{path}" for path in (*back, *known.fresh)]
+    lived = (
+        [KeepChanged(name, jail.path, wish.folder), Note(name, UNDOING)] if known.state in (WRITTEN, LEAVING) else []
+    )
+    unpack = ("tar", "-xpf", archive, "--numeric-owner", "-C", jail.path, *_members(back))
+    return [
+        *lived,
+        *_unpacked(wish, actual, jail, [*known.units, ETC]),
+        Run(Command(("chflags", "-R", "-x", "0", *gone), seconds=LONG_SECONDS), name, judged=False),
+        Run(Command(("rm", "-rfx", *gone), seconds=LONG_SECONDS), name),
+        Run(Command(unpack, seconds=LONG_SECONDS), name),
+        *([] if known.state == KEPT else [RestoreEtc(name, jail.path, archive)]),
+        *([Remove(archive, name)] if wish.dataset else []),
+    ]
+
+
+def _unpacked(wish: Wish, actual: Actual, jail: Jail, units: list[str]) -> list[Step]:
+    """Have what a snapshot keeps as the archive that other roots have anyway."""
+    if wish.dataset is None:
+        return []
+    name, clone = jail.name, f"{wish.dataset}/{jail.name}.kept"
+    place = f"{posixpath.dirname(jail.path)}/{name}.kept"
+    options = ("-o", "readonly=on", "-o", f"mountpoint={place}")
+    return [
+        *([Run(Command(("zfs", "destroy", clone)), name)] if clone in actual.datasets else []),
+        Run(Command(("zfs", "clone", *options, _snapshot(wish, name), clone)), name),
+        _pack(name, place, kept_archive(wish, name), _members(units)),
+        Run(Command(("zfs", "destroy", clone)), name),
+    ]
+
+
+def _write(wish: Wish, jail: Jail, tree: Tree, units: tuple[str, ...]) -> list[Step]:
+    """Write a release over a root. Flags go first: what is immutable cannot be replaced."""
+    release, name = wish.releases[jail.release], jail.name
+    flags = Run(Command(("chflags", "-R", "-x", "0", *[f"{jail.path}/{unit}" for unit in units])), name)
+    if not wish.installworld:
+        members = _members(tree.units)
+        return [flags, Run(Command(("tar", "-xpf", release.archive, "-C", jail.path, *members)), name)]
+    make = ("make", "-C", release.source or "", "DB_FROM_SRC=yes", f"DESTDIR={jail.path}")
+    old = Run(Command((*make, "-DBATCH_DELETE_OLD_FILES", "delete-old"), seconds=LONG_SECONDS), name)
+    return [
+        flags,
+        Run(Command((*make, "installworld"), seconds=LONG_SECONDS), name),
+        *([old] if wish.delete_old else []),
+    ]
+
+
+def _merge(wish: Wish, jail: Jail, source: str) -> list[Step]:
+    """Merge /etc: from the trees of both releases, which the host made itself."""
+    work = f"{wish.folder}/merging/{jail.name}"
+    old, new = (etc_archive(wish, wish.releases[release]) for release in (source, jail.release))
+    return [
+        Run(Command(("rm", "-rf", work)), jail.name),
+        Run(Command(("etcupdate", "extract", "-d", work, "-t", old)), jail.name),
+        Merge(jail.name, jail.path, work, new, wish.keep_conflicts),
+        Run(Command(("rm", "-rf", work)), jail.name),
+    ]

@@ -1,0 +1,314 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS
+from support.lab import Lab, Result
+from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
+
+FIXED = ("usr/local/", "home/", "root/", "var/mail/", "etc/rc.conf")
+
+
+@pytest.fixture
+def yard(lab: Lab) -> Yard:
+    return Yard(lab, "directory", "alice", "bob")
+
+
+@pytest.fixture(params=STORAGES)
+def anywhere(request: pytest.FixtureRequest, lab: Lab) -> Yard:
+    return Yard(lab, request.param, "alice")
+
+
+def live(yard: Yard, name: str) -> None:
+    """Have a customer make a root his own."""
+    for file, text in {
+        "usr/local/bin/mine": "a program",
+        "home/alice/grüße\n": "hello",
+        "root/data": "mine",
+        "etc/rc.conf": 'sshd_enable="YES"\nnginx_enable="YES"\n',
+    }.items():
+        path = yard.lab.path(f"{yard.path(name)}/{file}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for argv in (("ln", "root/data", "root/hard"), ("chflags", "schg", "usr/local/bin/mine")):
+        program, *words = argv
+        words = [word if word == "schg" else f"{yard.path(name)}/{word}" for word in words]
+        yard.lab.run(program, *words)
+
+
+def fixed(yard: Yard, name: str) -> dict[str, t.Any]:
+    """Return what of a root no upgrade may touch."""
+    found = contents(yard.lab, yard.path(name))
+    return {path: value for path, value in found.items() if path.startswith(FIXED)}
+
+
+def world(yard: Yard, name: str) -> dict[str, t.Any]:
+    """Return what of a root is its release's."""
+    found = contents(yard.lab, yard.path(name))
+    return {path: value for path, value in found.items() if path.startswith(("bin/", "lib", "sbin/", "usr/bin/"))}
+
+
+def errors(result: Result) -> dict[str, str]:
+    assert result["failed"], result
+    return {error["name"]: error["error"] for error in result["errors"]}
+
+
+@pytest.mark.parametrize("mode", ["archive", "installworld"])
+def test_a_jail_gets_its_release_and_runs_as_before(anywhere: Yard, mode: str) -> None:
+    live(anywhere, "alice")
+    before = fixed(anywhere, "alice")
+    more = anywhere.with_sources() if mode == "installworld" else {}
+    result = anywhere.lab.converge("jail_upgrades", **anywhere.parameters(**more))
+    assert anywhere.version("alice") == NEW
+    assert anywhere.running() == ["alice"]
+    assert anywhere.answers("alice")
+    assert fixed(anywhere, "alice") == before
+    assert result["after"] == {f"world {ROOTS}/alice": f"{NEW}\n"}
+    (row,) = result["report"]
+    assert {key: row[key] for key in ("name", "result", "from", "to", "todo")} == {
+        "name": "alice",
+        "result": "upgraded",
+        "from": OLD,
+        "to": NEW,
+        "todo": [],
+    }
+
+
+def test_etc_is_merged(yard: Yard) -> None:
+    root = yard.lab.path(yard.path("alice"))
+    group = root / "etc/group"
+    group.write_text(group.read_text() + "customers:*:1001:alice\n")
+    assert not yard.upgrade().get("failed")
+    assert {"customers:*:1001:alice", "hast:*:845:"} <= set(group.read_text().splitlines())
+    assert "hast:" in (root / "etc/master.passwd").read_text()
+    assert "rc.conf(5)" in (root / "etc/rc").read_text()
+
+
+def test_an_upgrade_goes_on_in_the_sight_of_whoever_looks(yard: Yard) -> None:
+    yard.upgrade()
+    lines = (yard.lab.files.read(PROGRESS) or "").splitlines()
+    assert [line.split(" ", 1)[1].partition(" after")[0] for line in lines] == [
+        f"alice: 1 of 2, 0 failed so far: {OLD} to {NEW}",
+        "alice: done",
+        f"bob: 2 of 2, 0 failed so far: {OLD} to {NEW}",
+        "bob: done",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_jails_as_they_shall_be_take_no_more_processes_for_being_many(lab: Lab, count: int) -> None:
+    yard = Yard(lab, "directory", *[f"j{number}" for number in range(count)])
+    yard.releases[NEW]["sha256"] = "0" * 64
+    parameters = yard.parameters()
+    for jail in parameters["jails"]:
+        jail["release"] = OLD
+    assert lab.processes("jail_upgrades", **parameters) == 2
+
+
+def test_a_stopped_jail_is_upgraded_and_stays_stopped(yard: Yard) -> None:
+    yard.lab.run("jail", "-f", "/etc/jail.conf.d/alice.conf", "-r", "alice")
+    yard.lab.files.remove("/etc/jail.conf.d/alice.conf")
+    assert not yard.upgrade().get("failed")
+    assert (yard.version("alice"), yard.running()) == (NEW, ["bob"])
+
+
+# What is refused ------------------------------------------------------------------------------------------------------
+
+
+def test_no_world_is_newer_than_its_hosts_kernel(yard: Yard) -> None:
+    parameters = yard.parameters()
+    parameters["releases"]["15.1-RELEASE-p2"] = parameters["releases"][NEW]
+    parameters["jails"][1]["release"] = "15.1-RELEASE-p2"
+    result = yard.lab.module("jail_upgrades", **parameters)
+    assert result["failed"]
+    assert f"bob: release: 15.1-RELEASE-p2 is newer than the running kernel, {NEW}" in result["msg"]
+    assert yard.version("alice") == OLD
+
+
+def test_an_upgrade_never_goes_back(yard: Yard) -> None:
+    yard.upgrade()
+    parameters = yard.parameters()
+    parameters["jails"][0]["release"] = OLD
+    result = yard.lab.module("jail_upgrades", **parameters)
+    assert f"alice: release: its root holds {NEW}, which is newer than {OLD}" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [
+        ({NEW: {"archive": ARCHIVES[OLD]}}, "fetch it again"),
+        ({NEW: {"archive": "/var/none.txz"}}, "there is no archive /var/none.txz"),
+        ({OLD: {"archive": ARCHIVES[NEW]}}, "fetch it again"),
+    ],
+)
+def test_an_archive_that_is_another_stops_what_needs_it(yard: Yard, broken: t.Any, text: str) -> None:
+    releases = {name: {**release, **broken.get(name, {})} for name, release in yard.releases.items()}
+    found = errors(yard.upgrade(releases=releases))
+    assert sorted(found) == ["alice", "bob"]
+    assert all(text in error for error in found.values())
+    assert (yard.version("alice"), yard.running()) == (OLD, ["alice", "bob"])
+
+
+def test_without_the_old_release_nothing_could_be_merged(yard: Yard) -> None:
+    found = errors(yard.upgrade(releases={NEW: yard.releases[NEW]}))
+    assert f"its root holds {OLD}, and /etc is merged by what changed since" in found["alice"]
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"dataset": "-x"}, "dataset: '-x' is no name of a dataset"),
+        ({"delete_old": True}, "say mode: installworld too"),
+        ({"mode": "installworld"}, "src: mode installworld needs the built source tree"),
+        ({"releases": {}}, f"{NEW} is not among releases (none is given)"),
+        ({"releases": {NEW: {"archive": "/x"}}}, "give it the keys archive and sha256"),
+        ({"releases": {NEW: {"archive": "x", "sha256": "0" * 64}}}, "'x' is not an absolute, plain path"),
+        ({"releases": {NEW: {"archive": "/x", "sha256": "0"}}}, "'0' is not 64 hexadecimal digits"),
+        ({"releases": {"../x": {"archive": "/x", "sha256": "0" * 64}}}, "is no name of a release"),
+        ({"folder": "/"}, "folder: '/' is not an absolute, plain path"),
+    ],
+)
+def test_a_wrong_wish_is_refused_before_anything_else(lab: Lab, more: t.Any, text: str) -> None:
+    good = {"releases": {NEW: {"archive": "/x", "sha256": "0" * 64}}}
+    jails = [{"name": "alice", "path": f"{ROOTS}/alice", "release": NEW, "address": "192.168.1.17"}]
+    assert text in lab.module("jail_upgrades", jails=jails, **{**good, **more})["msg"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("name", "Alice", "no jail can have it"),
+        ("path", "x", "'x' is not an absolute, plain path"),
+        ("address", "here", "'here' is no address"),
+        ("ports", [0], "give at most 100 of 1 to 65535, not [0]"),
+    ],
+)
+def test_a_wrong_jail_is_refused(lab: Lab, key: str, value: t.Any, text: str) -> None:
+    jail = {"name": "alice", "path": f"{ROOTS}/alice", "release": NEW, "address": "192.168.1.17", key: value}
+    releases = {NEW: {"archive": "/x", "sha256": "0" * 64}}
+    assert text in lab.module("jail_upgrades", jails=[jail], releases=releases)["msg"]
+
+
+# What fails -----------------------------------------------------------------------------------------------------------
+
+
+def spoil(yard: Yard, name: str) -> None:
+    """Have a jail answer only as long as it has its old world."""
+    start = yard.lab.path(f"{yard.path(name)}/etc/rc.conf")
+    start.write_text('sshd_enable="NO"\n')
+
+
+def test_a_jail_that_does_not_answer_any_more_runs_as_before(anywhere: Yard) -> None:
+    old = world(anywhere, "alice")
+    spoil(anywhere, "alice")
+    found = errors(anywhere.upgrade())
+    assert "nothing answers at port 22 any more" in found["alice"]
+    assert (anywhere.version("alice"), anywhere.running()) == (OLD, ["alice"])
+    assert world(anywhere, "alice") == old
+
+
+@pytest.mark.parametrize(
+    ("most", "results"),
+    [
+        (0, ["as before", "to do", "to do"]),
+        (1, ["as before", "as before", "to do"]),
+        (2, ["as before", "as before", "upgraded"]),
+    ],
+)
+def test_after_too_many_failures_no_other_jail_is_begun(lab: Lab, most: int, results: list[str]) -> None:
+    yard = Yard(lab, "directory", "alice", "bob", "carol")
+    for name in ("alice", "bob"):
+        spoil(yard, name)
+    result = yard.upgrade(most_failures=most)
+    assert [row["result"] for row in result["report"]] == results
+    assert [yard.version(name) for name in yard.names] == [NEW if each == "upgraded" else OLD for each in results]
+    found = errors(result)
+    for name, each in zip(yard.names, results, strict=True):
+        if each == "to do":
+            assert f"{most + 1} jails failed, and at most {most} may; look at them first" in found[name]
+
+
+@pytest.mark.parametrize("policy", ["keep", "roll_back"])
+def test_a_conflict_in_etc_is_a_result(yard: Yard, policy: str) -> None:
+    file = yard.lab.path(f"{yard.path('alice')}/etc/ssh/sshd_config")
+    mine = file.read_text().replace("#PermitRootLogin prohibit-password", "PermitRootLogin yes")
+    file.write_text(mine)
+    result = yard.upgrade(conflicts=policy)
+    assert file.read_text() == mine
+    assert yard.running() == ["alice", "bob"]
+    if policy == "keep":
+        assert result["report"][0]["todo"] == [
+            "/etc/ssh/sshd_config: see what the release changed; it stays as you made it"
+        ]
+        assert yard.version("alice") == NEW
+    else:
+        assert "etc/ssh/sshd_config: what the customer changed there conflicts" in errors(result)["alice"]
+        assert yard.version("alice") == OLD
+
+
+def test_a_veto_to_the_stop_is_none(yard: Yard) -> None:
+    yard.lab.path(f"{yard.path('alice')}/etc/rc.shutdown").write_text("#!/bin/sh\nexit 1\n")
+    assert not yard.upgrade().get("failed")
+    assert (yard.version("alice"), yard.running()) == (NEW, ["alice", "bob"])
+
+
+# The way back ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_rolled_back_jail_is_as_before_with_what_was_written_since(anywhere: Yard) -> None:
+    live(anywhere, "alice")
+    old = {path: value for path, value in contents(anywhere.lab, anywhere.path("alice")).items() if ours(path)}
+    anywhere.upgrade()
+    root = anywhere.lab.path(anywhere.path("alice"))
+    (root / "root/since").write_text("new data")
+    (root / "etc/rc.conf").write_text('sshd_enable="YES" # since')
+    (root / "etc/motd.template").write_text("mine since")
+    (root / "usr/bin/mine").write_text("a tool")
+    result = anywhere.lab.converge("jail_upgrades", **anywhere.parameters(state="rolled_back"))
+    now = contents(anywhere.lab, anywhere.path("alice"))
+    assert {path: value for path, value in now.items() if ours(path)} == old
+    assert (anywhere.version("alice"), anywhere.running()) == (OLD, ["alice"])
+    assert anywhere.answers("alice")
+    assert (root / "root/since").read_text() == "new data"
+    assert (root / "etc/rc.conf").read_text().endswith("since")
+    assert (root / "etc/motd.template").read_text() == "mine since"
+    (row,) = result["report"]
+    assert (row["result"], row["from"], row["to"]) == ("rolled back", OLD, NEW)
+    (todo,) = row["todo"]
+    archive = todo.rpartition(" ")[2]
+    kept = anywhere.lab.run("tar", "-tf", archive).split()
+    # The model's images lose the times at which their files were changed.
+    assert "usr/bin/mine" in kept if anywhere.storage == "image" else kept == ["usr/bin/mine"]
+
+
+def ours(path: str) -> bool:
+    """Whether a path is the release's, in /etc too."""
+    changing = ("etc/rc.conf", "etc/motd.template")
+    return path.startswith(("bin/", "etc/", "lib", "sbin/", "usr/bin/")) and path not in changing
+
+
+def test_what_the_upgrade_and_then_the_customer_changed_stays_his(yard: Yard) -> None:
+    yard.upgrade()
+    file = yard.lab.path(f"{yard.path('alice')}/etc/ssh/sshd_config")
+    file.write_text(file.read_text() + "# mine\n")
+    mine = file.read_text()
+    result = yard.upgrade(state="rolled_back")
+    assert file.read_text() == mine
+    assert result["report"][0]["todo"] == ["/etc/ssh/sshd_config stays as you made it since the upgrade"]
+
+
+def test_nothing_is_rolled_back_that_was_not_upgraded(yard: Yard) -> None:
+    result = yard.lab.converge("jail_upgrades", **yard.parameters(state="rolled_back"))
+    assert (result["changed"], result["report"]) == (False, [])
+
+
+def test_after_a_rollback_an_upgrade_is_possible_again(anywhere: Yard) -> None:
+    for state, release in (("upgraded", NEW), ("rolled_back", OLD), ("upgraded", NEW), ("rolled_back", OLD)):
+        assert not anywhere.upgrade(state=state).get("failed")
+        assert (anywhere.version("alice"), anywhere.running()) == (release, ["alice"])
