@@ -374,7 +374,9 @@ def _restore(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Ste
     back = [*known.units, *([ETC] if known.state == KEPT else [])]
     gone = [f"{jail.path}/{path}" for path in (*back, *known.fresh)]
     lived = (
-        [KeepChanged(name, jail.path, wish.folder), Note(name, UNDOING)] if known.state in (WRITTEN, LEAVING) else []
+        [KeepChanged(name, jail.path, wish.folder), Note(name, UNDOING, jail.path)]
+        if known.state in (WRITTEN, LEAVING)
+        else []
     )
     unpack = ("tar", "-xpf", archive, "--numeric-owner", "-C", jail.path, *_members(back))
     return [

@@ -24,6 +24,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     FAILED,
     KEPT,
     LEAVING,
+    UNDOING,
     WRITTEN,
     Journal,
     held_file,
@@ -248,6 +249,11 @@ class Note:
         elif self.state == WRITTEN:
             after = host.files.fingerprints(self.path, ETC)
             known = replace(known, before={}, etc=changes(known.before, after), written=time.time())
+        elif self.state == UNDOING:
+            # Decided once: after a cut, what was put back so far would look like changes of the customer's.
+            now = host.files.fingerprints(self.path, ETC)
+            back, gone, stay = undoing(known.etc, now)
+            known = replace(known, etc={path: known.etc[path] for path in (*back, *gone)}, conflicts=tuple(stay))
         elif self.state in (DONE, FAILED, BACK):
             known = replace(known, ended=int(time.time()))
             _tell(host, self.subject, f"{self.state} after {known.ended - known.begun} s")
@@ -293,7 +299,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class RestoreEtc:
-    """Put back the files of /etc that an upgrade changed, unless the customer changed them since."""
+    """Put back the files of /etc that the journal names; those that were not there go."""
 
     subject: str
     path: str
@@ -301,21 +307,17 @@ class RestoreEtc:
 
     def apply(self, host: Host) -> str:
         """Extract some, remove others."""
-        known = _known(host, self.subject)
-        now = host.files.fingerprints(self.path, ETC)
-        back, gone, stay = undoing(known.etc, now)
+        etc = _known(host, self.subject).etc
+        gone = [f"{self.path}/{path}" for path, (before, _after) in etc.items() if before is None]
+        back = [path for path, (before, _after) in etc.items() if before is not None]
+        if etc:
+            # Not judged: some are missing.
+            host.runner.run(Command(("chflags", "-h", "0", *gone, *[f"{self.path}/{path}" for path in back])))
         if gone:
-            self._run(host, "rm", "-f", "--", *[f"{self.path}/{path}" for path in gone])
+            output(host.runner, "rm", "-f", "--", *gone)
         if back:
-            self._run(host, "rm", "-f", "--", *[f"{self.path}/{path}" for path in back])
-            self._run(host, "tar", "-xpf", self.archive, "--numeric-owner", "-C", self.path, *_members(back))
-        journals.write(host.files, self.subject, replace(known, conflicts=tuple(stay)))
+            output(host.runner, "tar", "-xpf", self.archive, "--numeric-owner", "-C", self.path, *_members(back))
         return ""
-
-    def _run(self, host: Host, *argv: str) -> None:
-        done = host.runner.run(Command(argv))
-        if done.rc != 0:
-            raise CommandFailed(done)
 
     def __str__(self) -> str:
         """Show it in one line."""

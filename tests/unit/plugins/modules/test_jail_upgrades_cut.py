@@ -124,7 +124,7 @@ def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytes
             assert world(here) == after, place
         else:
             assert here.version("alice") in (OLD, NEW), place
-        assert here.running() == ["alice"], place
+        assert here.running() == ["alice"], (place, result["errors"])
         assert here.lab.path(CONFIG).exists(), place
         assert all((here.lab.path(here.path("alice")) / name).read_text() == "mine" for name in MINE), place
         place += EVERY
