@@ -127,14 +127,14 @@ def needed(wish: Wish, jails: t.Mapping[str, Found]) -> list[str]:
     """Return the releases that upgrades read: those that jails get, and those that they have."""
     going = [(jail, jails[name]) for name, jail in wish.jails.items() if changes(jails[name], jail, back=wish.back)]
     if wish.back:
-        return sorted({_ends(found)[1] for _jail, found in going} & wish.releases.keys())
-    return sorted({release for jail, found in going for release in (jail.release, _ends(found)[0])})
+        return sorted({_ends(found, back=wish.back)[1] for _jail, found in going} & wish.releases.keys())
+    return sorted({release for jail, found in going for release in (jail.release, _ends(found, back=wish.back)[0])})
 
 
-def _ends(found: Found) -> tuple[str, str]:
-    """Return the release that a jail's root held before its upgrade, and the one that the upgrade is or was to."""
+def _ends(found: Found, *, back: bool) -> tuple[str, str]:
+    """Return the release that a jail's root holds if it goes back, and the one that its upgrade is or was to."""
     journal = found.journal
-    if journal is not None and (journal.between or journal.state == DONE):
+    if journal is not None and (journal.between or back):
         return journal.source, journal.target
     return found.version or "", found.version or ""
 
@@ -158,7 +158,7 @@ def plan(wish: Wish, actual: Actual) -> Plan:
 
 def _change(wish: Wish, actual: Actual, name: str) -> Change:
     found, jail = actual.jails[name], wish.jails[name]
-    source, _target = _ends(found)
+    source, _target = _ends(found, back=wish.back)
     after = source if wish.back else jail.release
     return Change(f"world {jail.path}", f"{found.version or 'part of one'}\n", f"{after}\n")
 
@@ -172,7 +172,7 @@ def _in_order(wish: Wish, actual: Actual, going: list[str]) -> None:
                 f"jails: {name}: release: {release} is newer than the running kernel, {actual.kernel}; "
                 "upgrade the host and boot it first"
             )
-        source, _target = _ends(actual.jails[name])
+        source, _target = _ends(actual.jails[name], back=wish.back)
         if is_newer(source, release):
             raise InvalidDesired(
                 f"jails: {name}: release: its root holds {source}, which is newer than {release}; "
@@ -184,7 +184,7 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
     """Tell which jails cannot be begun with, and why."""
     bad = {}
     for name in going:
-        found, (source, _target) = actual.jails[name], _ends(actual.jails[name])
+        found, (source, _target) = actual.jails[name], _ends(actual.jails[name], back=wish.back)
         kept = kept_archive(wish, name) if wish.dataset is None else _snapshot(wish, name)
         releases = [] if wish.back else [wish.jails[name].release, source]
         missing = [release for release in releases if release not in wish.releases]
@@ -218,7 +218,11 @@ def _prepared(wish: Wish, actual: Actual, ready: list[str]) -> list[Step]:
     steps: list[Step] = [MakeFolder(path, mode) for path, mode in folders if path not in actual.there]
     if wish.back:
         return steps
-    names = {release for name in ready for release in (wish.jails[name].release, _ends(actual.jails[name])[0])}
+    names = {
+        release
+        for name in ready
+        for release in (wish.jails[name].release, _ends(actual.jails[name], back=wish.back)[0])
+    }
     for release in (wish.releases[name] for name in sorted(names)):
         archive = etc_archive(wish, release)
         if archive not in actual.there:

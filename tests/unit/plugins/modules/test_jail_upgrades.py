@@ -132,7 +132,8 @@ def test_no_world_is_newer_than_its_hosts_kernel(yard: Yard) -> None:
 
 
 def test_an_upgrade_never_goes_back(yard: Yard) -> None:
-    yard.upgrade()
+    result = yard.upgrade()
+    assert not result.get("failed"), result["msg"]
     parameters = yard.parameters()
     parameters["jails"][0]["release"] = OLD
     result = yard.lab.module("jail_upgrades", **parameters)
