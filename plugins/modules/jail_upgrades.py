@@ -37,7 +37,9 @@ options:
         type: str
         required: true
       release:
-        description: The release that it shall hold; one of O(releases).
+        description:
+          - The release that it shall hold; one of O(releases).
+          - With O(state=rolled_back), the release that it was upgraded to and shall no longer hold.
         type: str
         required: true
       address:

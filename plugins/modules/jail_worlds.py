@@ -75,7 +75,8 @@ options:
   releases:
     description:
       - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
-        C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive.
+        C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive. C(src) is for
+        M(jailisp.vps.jail_upgrades).
     type: dict
     required: true
   files:

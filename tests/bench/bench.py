@@ -10,6 +10,7 @@ Whatever is a ratio compares two things in this one run, in turn, so that it hol
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -26,7 +27,8 @@ from pathlib import Path
 import fleet
 import yaml
 
-from model import example
+from model import archive, example, source_tree
+from model.host import Host
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -37,6 +39,8 @@ CALL = "sshd-session"
 BIG_HOSTS, BIG_JAILS = 10, 47
 COMPILE_HOSTS, COMPILE_CUSTOMERS = 200, 3000
 REPEATS = 3
+OLD, OLD_BASE = "15.0-RELEASE-p3", "/var/base-15.0.txz"
+UPGRADED, UPGRADED_AT_ONCE = int(os.environ.get("BENCH_UPGRADED", "50")), 8
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class Fleet:
     def add_jail(self) -> None:
         """Order one jail more on the first host."""
         fleet.add_jail(self.inventory, 1, self.jails + 1, self.jails + 1)
+
+    def hosts(self) -> list[Host]:
+        """Return the model hosts."""
+        return [Host(folder) for folder in sorted((self.rack.folder / "hosts").iterdir())]
 
     def _logs(self) -> list[Path]:
         return [host / "commands.log" for host in sorted((self.rack.folder / "hosts").iterdir())]
@@ -159,6 +167,36 @@ def measure_order(folder: Path) -> None:
     figure("order_module_calls", cost.calls, "calls")
 
 
+def measure_upgrades(folder: Path) -> None:
+    """Measure the upgrade of a host's jails, one after another and side by side, by archive and by installworld."""
+    one = Fleet(folder / "upgrades", 1, UPGRADED)
+    for host in one.hosts():
+        archive.write_base(host.path(OLD_BASE), OLD)
+        source_tree.write(host, fleet.RELEASE)
+        digests = {path: hashlib.sha256(host.path(path).read_bytes()).hexdigest() for path in (OLD_BASE, example.BASE)}
+    fleet.set_releases(
+        one.inventory,
+        OLD,
+        {
+            OLD: {"archive": OLD_BASE, "sha256": digests[OLD_BASE]},
+            fleet.RELEASE: {"archive": example.BASE, "sha256": digests[example.BASE], "src": "/usr/src"},
+        },
+    )
+    one.converge()
+    fleet.set_releases(one.inventory, fleet.RELEASE)
+    for mode in ("installworld", "archive"):
+        costs = {}
+        for at_once in (1, UPGRADED_AT_ONCE):
+            words = {"release": fleet.RELEASE, "at_once": at_once, "mode": mode}
+            costs[at_once] = one.run(PROJECT / "upgrade.yml", "-e", json.dumps(words))
+            one.run(PROJECT / "rollback.yml", "-e", json.dumps(words | {"at_once": UPGRADED_AT_ONCE}))
+        serial, parallel = costs[1], costs[UPGRADED_AT_ONCE]
+        name = "serial_vs_parallel_upgrade" + ("" if mode == "archive" else f"_{mode}")
+        remark = f"{UPGRADED} jails, {serial.seconds:.1f} s against {parallel.seconds:.1f} s"
+        figure(name, serial.seconds / parallel.seconds, "ratio", remark)
+        figure(f"processes_of_upgrade_{mode}", parallel.processes / UPGRADED, "processes", "each jail")
+
+
 def measure_compiler(folder: Path) -> None:
     """Measure the inventory plugin alone, and Ansible's list of the inventory, with 1,000 and 10,000 records."""
     for jails in (1000, 10000):
@@ -196,6 +234,7 @@ def main() -> int:
         measure_growth(Path(folder))
         measure_big_fleet(Path(folder))
         measure_order(Path(folder))
+        measure_upgrades(Path(folder))
         measure_compiler(Path(folder))
     return 0
 

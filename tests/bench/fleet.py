@@ -62,6 +62,13 @@ def write(folder: Path, hosts: int, jails: int, customers: int = 1) -> list[str]
     return names
 
 
+def set_releases(folder: Path, release: str, releases: t.Mapping[str, t.Any] | None = None) -> None:
+    """Give all hosts another default release, and other releases if there are any."""
+    path = folder / "group_vars" / "jail_hosts.yml"
+    keys = yaml.safe_load(path.read_text()) | {"vps_release": release}
+    _put(path, keys | ({"vps_releases": dict(releases)} if releases else {}))
+
+
 def add_jail(folder: Path, host: int, jail: int, stride: int, **keys: t.Any) -> str:
     """Write the record of jail number ``jail`` of host number ``host``, with some keys changed; return its name."""
     name = f"j{host}-{jail}"

@@ -79,12 +79,16 @@ class Yard:
 
     def start(self) -> None:
         """Start the jails."""
+        result = self.start_again()
+        assert not result.get("failed"), result["msg"]
+
+    def start_again(self) -> Result:
+        """Run the module jails."""
         jails = [
             {"name": name, "path": self.path(name), "ip4": [self.address(name)], **self._imaged(name)}
             for name in self.names
         ]
-        result = self.lab.module("jails", jails=jails, exec_timeout=30, stop_timeout=1)
-        assert not result.get("failed"), result["msg"]
+        return self.lab.module("jails", jails=jails, exec_timeout=30, stop_timeout=1)
 
     def parameters(self, **more: t.Any) -> dict[str, t.Any]:
         """Return the parameters by which all jails get the new release."""

@@ -19,6 +19,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import (
     parse_mounts,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.plan import Actual, plan, takes_ruleset
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import jails_between
 from ansible_collections.jailisp.vps.plugins.module_utils._vnet.script import SCRIPT
 
 if t.TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Jails:
             fresh=frozenset(fresh_roots(host.files)),
             empty_rulesets=self._empty_rulesets(host, running),
             script=host.files.read(SCRIPT),
+            between=frozenset(jails_between(host.files, self.wish.jails)),
         )
 
     def _empty_rulesets(self, host: Host, running: dict[str, Parameters]) -> frozenset[int]:

@@ -50,7 +50,8 @@ class Actual:
     """What is: parameters of the running jails, jail.conf.d files, and what the kernel knows around them.
 
     ``fresh`` are the jails whose roots are not handed to their customers yet, ``empty_rulesets`` the numbers of devfs
-    rulesets that hide nothing, ``script`` the text of the script that makes links.
+    rulesets that hide nothing, ``script`` the text of the script that makes links. ``between`` are the jails whose
+    upgrade was cut off.
     """
 
     running: dict[str, Parameters]
@@ -61,6 +62,7 @@ class Actual:
     fresh: frozenset[str] = frozenset()
     empty_rulesets: frozenset[int] = frozenset()
     script: str | None = None
+    between: frozenset[str] = frozenset()
 
     def ours(self, name: str) -> bool:
         """Whether the jail's file is one that we wrote."""
@@ -92,7 +94,7 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
 
     A jail's old file stays until its live changes are done: it tells which addresses are still to be given up.
     """
-    refused = (*_foreign(wish, actual), *_unfit(wish, actual))
+    refused = (*_foreign(wish, actual), *_unfit(wish, actual), *_upgraded(wish, actual))
     refused_names = {name for name, reason in refused}
     decisions = [_decide(wish, actual, jail) for name, jail in wish.jails.items() if name not in refused_names]
     _few_removals(wish, actual, decisions)
@@ -159,6 +161,13 @@ def _unfit(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
         elif jail.devfs_ruleset in actual.empty_rulesets and takes_ruleset(jail, actual.running.get(name)):
             text = f"devfs_ruleset: {jail.devfs_ruleset} holds no rules, the jail would see every device of the host; "
             yield name, text + "write it in /etc/devfs.rules and `service devfs restart`, or name another in its plan"
+
+
+def _upgraded(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
+    """Leave alone what an upgrade left between two releases: its file is held back so that nobody starts it."""
+    for name in wish.jails:
+        if name in actual.between:
+            yield name, "the upgrade or rollback of its world was cut off; run upgrade.yml or rollback.yml again"
 
 
 def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:

@@ -47,11 +47,10 @@ class Journal:
 
     ``source`` and ``target`` are the releases before and after it. ``running``: the jail ran before. ``ports`` are
     those that answered then. ``units`` are the parts of the root that were there and kept, ``fresh`` those that the
-    release brings, ``before`` the fingerprints of /etc
-    while it is not merged yet, ``etc`` those that differ once it is. ``conflicts`` are files of /etc that could not be
-    merged, ``links`` those that are the customer's own links. ``changed`` is the archive of what a rollback found
-    changed since. ``run`` tells runs apart; ``begun``, ``written`` and
-    ``ended`` are seconds of the epoch.
+    release brings, ``before`` the fingerprints of /etc while it is not merged yet, ``etc`` those that differ once it
+    is. ``conflicts`` are files of /etc that could not be merged, ``links`` those that are the customer's own links.
+    ``kept`` is the archive of what was kept, '' for a snapshot, ``changed`` that of what a rollback found changed
+    since. ``run`` tells runs apart; ``begun``, ``written`` and ``ended`` are seconds of the epoch.
     """
 
     state: str
@@ -69,6 +68,7 @@ class Journal:
     etc: t.Mapping[str, Pair] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    kept: str = ""
     changed: str = ""
 
     @property

@@ -119,7 +119,8 @@ def changes(found: Found, jail: Jail, *, back: bool) -> bool:
     if journal is not None and journal.between:
         return True
     if back:
-        return journal is not None and journal.state == DONE and journal.target == found.version
+        is_done = journal is not None and journal.state == DONE
+        return is_done and journal.target == found.version == jail.release
     return found.version is not None and found.version != jail.release
 
 
@@ -257,7 +258,8 @@ def _known(wish: Wish, actual: Actual, name: str) -> Journal:
         return replace(journal, state=LEAVING)
     fresh = tuple(sorted({*actual.trees[release].units} - {*found.units})) if release in actual.trees else ()
     source = found.version or ""
-    return Journal(BEGUN, source, release, found.running, actual.run, 0, units=found.units, fresh=fresh)
+    kept = "" if wish.dataset else kept_archive(wish, name)
+    return Journal(BEGUN, source, release, found.running, actual.run, 0, units=found.units, fresh=fresh, kept=kept)
 
 
 def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:

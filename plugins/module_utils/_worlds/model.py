@@ -134,8 +134,10 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
 def _release(name: str, record: t.Any) -> Release:
     if not RELEASE.fullmatch(name):
         raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
-    if not isinstance(record, dict) or set(record) != {"archive", "sha256"}:
-        raise InvalidDesired(f"releases: {name}: give it the keys archive and sha256, and no others")
+    if not isinstance(record, dict) or not ({"archive", "sha256"} <= set(record) <= {"archive", "sha256", "src"}):
+        raise InvalidDesired(
+            f"releases: {name}: give it the keys archive and sha256, src if you have it, and no others"
+        )
     return Release(name, *_archive("releases", name, record))
 
 

@@ -16,6 +16,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import accounts_note, note
 from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_sources
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails, user_of
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains, staging, trash
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -76,8 +77,15 @@ def _on_disk(wish: Wish, files: Files, doomed: Doomed, datasets: dict[str, Datas
         dataset=datasets.get(dataset),
         children=tuple(name for name in datasets if name.startswith(f"{dataset}/") and "@" not in name),
         image=image,
-        notes=tuple(file for file in (note(doomed.name), accounts_note(doomed.name)) if files.kind(file) != "missing"),
+        notes=tuple(file for file in _notes(files, doomed.name) if files.kind(file) != "missing"),
     )
+
+
+def _notes(files: Files, name: str) -> list[str]:
+    """Return the files in which the host may keep something about a root: another one may get its name."""
+    upgrade = journals.read(files, name)
+    kept = [upgrade.kept, upgrade.changed] if upgrade else []
+    return [note(name), accounts_note(name), journals.journal_file(name), *[file for file in kept if file]]
 
 
 def _in_the_way(

@@ -84,6 +84,7 @@ def resolve_jail(name: t.Any, jail: Values, plan: Values, host: Values) -> Value
         "snapshot_room": host["vps_snapshot_room"],
         "release": jail.get("release") or plan.get("release") or host["vps_release"],
         "restart": jail["restart"],
+        "canary": jail.get("canary", plan["canary"]),
         "publish": resolve_publish(jail, host),
         "public": jail.get("public"),
         "publish_all": jail["publish_all"],

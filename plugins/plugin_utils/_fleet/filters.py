@@ -117,6 +117,19 @@ def accounts(jails: t.Iterable[Jail], customers: t.Mapping[str, t.Mapping[str, t
     ]
 
 
+def upgrades(jails: t.Iterable[Jail]) -> list[dict[str, t.Any]]:
+    """Return the option `jails` of the module jail_upgrades: every jail that is not absent, with its own TCP ports."""
+    return [
+        {
+            **{key: jail[key] for key in ("name", "path", "release", "address")},
+            "ports": sorted({entry["to"] for entry in jail["publish"] if entry["protocol"] == "tcp"}),
+            **image_of(jail),
+        }
+        for jail in jails
+        if jail["state"] != "absent"
+    ]
+
+
 def limits(jails: t.Iterable[Jail]) -> list[dict[str, t.Any]]:
     """Return the option `jails` of the module rctl_rules: every jail; those that are absent have no rules.
 

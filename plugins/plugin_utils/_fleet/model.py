@@ -260,6 +260,7 @@ JAIL_KEYS = (
         choices=("directory", "image"),
     ),
     Key("restart", "boolean", "Whether a change that needs it may restart this jail.", default=False),
+    Key("canary", "boolean", "Override of the plan's canary."),
 )
 
 PLAN_KEYS = (
@@ -269,6 +270,12 @@ PLAN_KEYS = (
     Key("outgoing", "mapping", "What its jails may connect to.", keys=_outgoing(default=False)),
     Key("connections", "mapping", "Limits of each jail's connections; none without it.", keys=_CONNECTIONS),
     Key("release", "release", "Release of the plan's jails; default is the host's."),
+    Key(
+        "canary",
+        "boolean",
+        "Whether `upgrade.yml` begins with the plan's jails, on all hosts, and goes on if all is well.",
+        default=False,
+    ),
     Key("jail", "mapping", "What the kernel lets the plan's jails do, as in jail(8).", keys=_PARAMETERS),
     Key(
         "ports",
@@ -428,6 +435,13 @@ HOST_KEYS = (
         default="/var/jail-archives",
         maximum=PATH_LENGTH,
     ),
+    Key(
+        "vps_upgrades",
+        "path",
+        "Folder on the host for what upgrades keep, so that they can be rolled back.",
+        default="/var/jail-upgrades",
+        maximum=PATH_LENGTH,
+    ),
     Key("vps_archive_days", "integer", "How many days such an archive is kept.", default=90, maximum=36500),
     Key(
         "vps_releases",
@@ -443,6 +457,12 @@ HOST_KEYS = (
                 required=True,
                 pattern=r"[0-9a-f]{64}",
                 form="64 hexadecimal digits, in lower case",
+            ),
+            Key(
+                "src",
+                "path",
+                "Path of its built source tree, for `upgrade.yml -e mode=installworld`.",
+                maximum=PATH_LENGTH,
             ),
         ),
     ),

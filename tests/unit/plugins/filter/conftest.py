@@ -26,6 +26,7 @@ def jail(name: str, number: int, **changes: t.Any) -> dict[str, t.Any]:
         "path": f"/usr/local/jails/h1/{name}",
         "release": "15.1-RELEASE-p1",
         "restart": False,
+        "canary": False,
         "storage": "directory",
         "image": None,
         "dataset": None,

@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS
 from support.lab import Lab, Result
 from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
@@ -313,3 +314,32 @@ def test_after_a_rollback_an_upgrade_is_possible_again(anywhere: Yard) -> None:
     for state, release in (("upgraded", NEW), ("rolled_back", OLD), ("upgraded", NEW), ("rolled_back", OLD)):
         assert not anywhere.upgrade(state=state).get("failed")
         assert (anywhere.version("alice"), anywhere.running()) == (release, ["alice"])
+
+
+# Beside others --------------------------------------------------------------------------------------------------------
+
+
+JOURNAL = journals.Journal(journals.KEPT, OLD, NEW, running=True, run="1", begun=7)
+
+
+def test_nobody_starts_what_is_between_two_releases(yard: Yard) -> None:
+    journals.write(yard.lab.files, "alice", JOURNAL)
+    yard.lab.run("jail", "-f", "/etc/jail.conf.d/alice.conf", "-r", "alice")
+    result = yard.start_again()
+    assert errors(result) == {
+        "alice": "the upgrade or rollback of its world was cut off; run upgrade.yml or rollback.yml again"
+    }
+    assert yard.running() == ["bob"]
+
+
+def test_with_a_root_goes_what_its_upgrade_left(yard: Yard) -> None:
+    yard.upgrade()
+    lab = yard.lab
+    kept = "/var/jail-upgrades/alice.kept.tar.zst"
+    assert lab.path(kept).exists()
+    lab.run("jail", "-f", "/etc/jail.conf.d/alice.conf", "-r", "alice")
+    doomed = [{"name": "alice", "without_archive": True}]
+    assert not lab.module("jail_worlds", worlds=[], releases={}, destroy=doomed, root=ROOTS).get("failed")
+    assert not lab.path(kept).exists()
+    assert journals.read(lab.files, "alice") is None
+    assert journals.read(lab.files, "bob") is not None

@@ -20,7 +20,7 @@ JAIL_ERRORS = [
         "colour: red",
         "colour: unknown key; remove it (known are host, neighbourhood, customer, plan, id, address, address6, "
         "hostname, network, state, retired, publish, public, publish_all, nat, allow_from, outgoing, connections, "
-        "limits, bandwidth, release, storage, restart)",
+        "limits, bandwidth, release, storage, restart, canary)",
     ),
     ("hostname: a_b", "hostname: a_b is not a host name; write one such as www.example.net"),
     (f"hostname: {64 * 'a'}", f"hostname: {60 * 'a'} is not a host name; write one such as www.example.net"),

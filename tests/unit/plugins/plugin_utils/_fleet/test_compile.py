@@ -57,6 +57,7 @@ def test_compile_fleet_resolves_a_short_record(fleet: t.Any) -> None:
                 "snapshot_room": 150,
                 "release": "15.1-RELEASE-p1",
                 "restart": False,
+                "canary": False,
                 "publish": [],
                 **NETWORK,
                 "limits": {"disk": 4 * 2**30, "memory": 512 * 2**20, "processes": 100, "cpu": 50},
@@ -75,7 +76,7 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
     fleet.hosts["h1"] |= {"vps_root": "/tank/jails", "vps_images": "/tank/images"}
     fleet.append(
         "storage: image\n"
-        "hostname: www.example.net\nstate: stopped\nrestart: true\nrelease: 14.3-RELEASE\n"
+        "hostname: www.example.net\nstate: stopped\nrestart: true\ncanary: true\nrelease: 14.3-RELEASE\n"
         "limits: {memory: 1G, disk: 8G, processes: 5, cpu: 200%}\n"
         "bandwidth: {up: 512Kbit/s, weight: 30}\n"
         "publish:\n  - {port: 8017, to: 22}\n  - {port: 53, to: 5353, protocol: udp, address: 203.0.113.11}\n"
@@ -101,6 +102,7 @@ def test_compile_fleet_resolves_a_record_that_overrides_everything(fleet: t.Any)
         "snapshot_room": 150,
         "release": "14.3-RELEASE",
         "restart": True,
+        "canary": True,
         "publish": [
             {"protocol": "tcp", "address": "203.0.113.10", "port": 8017, "to": 22, "from": []},
             {"protocol": "udp", "address": "203.0.113.11", "port": 53, "to": 5353, "from": []},

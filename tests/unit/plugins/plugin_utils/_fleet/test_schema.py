@@ -261,7 +261,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
     },
     "plan": {
         "disk": "4G", "reservation": "1G", "memory": "512M", "processes": 100, "cpu": "50%", "release": RELEASE,
-        "ports": 2, "nat": "203.0.113.10", "outgoing": {"smtp": True},
+        "ports": 2, "canary": True, "nat": "203.0.113.10", "outgoing": {"smtp": True},
         "connections": {"states": 5000, "rate": "200/10"},
         "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20},
         "rctl": {"openfiles:deny": 5, "nthr:deny": "none"},
@@ -290,7 +290,7 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
             "rctl": {"vmemoryuse:deny": "4G"},
         },
         "bandwidth": {"up": "10Mbit/s", "down": "20Mbit/s", "weight": 20}, "release": RELEASE, "storage": "image",
-        "restart": True,
+        "restart": True, "canary": False,
     },
     "host": {
         "vps_interface": "vtnet0", "vps_addresses": ["203.0.113.10"],
@@ -303,8 +303,8 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "vps_neighbourhoods": {"n1": {"path": "/jails/n1", "disk": "80G"}},
         "vps_overcommit": {"memory": "100%", "disk": "150%", "bandwidth": "300%"}, "vps_ports": "8000-8999",
         "vps_orders": True, "vps_archives": "/var/jail-archives", "vps_archive_days": 90, "vps_release": RELEASE,
-        "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}}, "vps_jail_interface": "lo1",
-        "vps_bridge": "bridge1",
+        "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64, "src": "/usr/src"}},
+        "vps_upgrades": "/var/jail-upgrades", "vps_jail_interface": "lo1", "vps_bridge": "bridge1",
     },
 }  # fmt: skip
 
