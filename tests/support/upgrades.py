@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import tarfile
 import typing as t
@@ -61,6 +62,12 @@ class Yard:
         assert not result.get("failed"), result["msg"]
         for name in self.names:
             lab.files.remove(note(name))
+
+    def on(self, lab: Lab) -> Yard:
+        """Return the same jails on another host, a copy of this one."""
+        other = copy.copy(self)
+        other.lab = lab
+        return other
 
     def path(self, name: str) -> str:
         """Return a jail's root."""

@@ -61,6 +61,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import DERIVED, Tree
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.versions import is_newer
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import VERSION_FILE
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Release, Wish
@@ -152,7 +153,7 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     return Plan(
         steps=(*_prepared(wish, actual, ready), *branches) if ready else (),
         changes=tuple(_change(wish, actual, name) for name in ready),
-        refused=tuple(bad.items()),
+        refused=(*bad.items(), *_unread(wish, actual, going)),
         notes={"report": rows(wish, actual, going)},
     )
 
@@ -165,19 +166,13 @@ def _change(wish: Wish, actual: Actual, name: str) -> Change:
 
 
 def _in_order(wish: Wish, actual: Actual, going: list[str]) -> None:
-    """Refuse all if a world would be newer than the kernel that it needs, or older than it was."""
+    """Refuse all if a world would be newer than the kernel that it needs."""
     for name in going:
         release = wish.jails[name].release
         if is_newer(release, actual.kernel):
             raise InvalidDesired(
                 f"jails: {name}: release: {release} is newer than the running kernel, {actual.kernel}; "
                 "upgrade the host and boot it first"
-            )
-        source, _target = _ends(actual.jails[name], back=wish.back)
-        if is_newer(source, release):
-            raise InvalidDesired(
-                f"jails: {name}: release: its root holds {source}, which is newer than {release}; "
-                "an upgrade never goes back, rollback.yml does"
             )
 
 
@@ -190,7 +185,12 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
         releases = [] if wish.back else [wish.jails[name].release, source]
         missing = [release for release in releases if release not in wish.releases]
         wrong = [text for release in releases if release not in missing for text in _wrong(wish, actual, release)]
-        if missing:
+        if not wish.back and is_newer(source, wish.jails[name].release):
+            bad[name] = (
+                f"its root holds {source}, which is newer than {wish.jails[name].release}; an upgrade never goes back, "
+                "rollback.yml does"
+            )
+        elif missing:
             bad[name] = f"its root holds {source}, and /etc is merged by what changed since; add it to the releases"
         elif wrong:
             bad[name] = wrong[0]
@@ -199,6 +199,15 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
         elif _known(wish, actual, name).state in DIRTY and kept not in actual.there | actual.datasets:
             bad[name] = f"{kept}, from which its root would be what it was before, is gone; restore the jail's backup"
     return bad
+
+
+def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[str, str]]:
+    """Refuse a root of which nothing can be said; what a customer did to it keeps it from being upgraded."""
+    for name, jail in wish.jails.items():
+        found = actual.jails[name]
+        concerned = not wish.back or (found.journal is not None and found.journal.state == DONE)
+        if found.version is None and not found.unseen and concerned and name not in going:
+            yield name, f"{jail.path}/{VERSION_FILE} names no release; have its customer put that right"
 
 
 def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:

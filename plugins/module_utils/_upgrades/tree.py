@@ -78,7 +78,7 @@ def written(tree: Tree, *, whole: bool) -> tuple[list[str], list[str]]:
     """
     units = set(tree.units)
     ours = {path for path in tree.folders if unit_of(path) in units or path == "usr" or f"{path}/".startswith("etc/")}
-    roots = {path for path in tree.folders if whole and "local" not in path.split("/")}
+    roots = tree.folders if whole else frozenset()
     files = {path for path in tree.files if unit_of(path) in units}
     return sorted(ours | roots), sorted(files)
 

@@ -138,7 +138,7 @@ def test_an_upgrade_never_goes_back(yard: Yard) -> None:
     parameters = yard.parameters()
     parameters["jails"][0]["release"] = OLD
     result = yard.lab.module("jail_upgrades", **parameters)
-    assert f"alice: release: its root holds {NEW}, which is newer than {OLD}" in result["msg"]
+    assert f"alice: its root holds {NEW}, which is newer than {OLD}" in result["msg"]
 
 
 @pytest.mark.parametrize(

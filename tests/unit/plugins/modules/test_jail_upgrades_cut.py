@@ -62,13 +62,6 @@ def prepared(lab: Lab, storage: str, state: str) -> Yard:
     return yard
 
 
-def again(yard: Yard, lab: Lab) -> Yard:
-    """Return the same jails on another host."""
-    other = Yard.__new__(Yard)
-    vars(other).update(vars(yard) | {"lab": lab})
-    return other
-
-
 def world(yard: Yard) -> Look:
     """Return all of a root but what a running jail changes in it."""
     found = contents(yard.lab, yard.path("alice"))
@@ -97,7 +90,7 @@ def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytes
     def fresh(place: t.Any) -> Yard:
         directory = lab.host.directory.with_name(str(place))
         copy(lab.host.directory, directory)
-        return again(yard, Lab(Host(directory), monkeypatch))
+        return yard.on(Lab(Host(directory), monkeypatch))
 
     # Copied too: the model's flags belong to the files that they were given to.
     before = world(fresh("before"))

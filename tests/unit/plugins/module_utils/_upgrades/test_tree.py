@@ -35,7 +35,7 @@ drwxr-xr-x  0 root   wheel         0 Nov 23 22:02 ./var/
 """
 TREE = parse_listing(LISTING)
 FINE = {
-    **dict.fromkeys(["bin", "etc", "usr", "usr/bin", "var"], "folder"),
+    **dict.fromkeys(["bin", "etc", "usr", "usr/bin", "usr/local", "var"], "folder"),
     **dict.fromkeys(["bin/sh", "bin/[", "etc/group", ".profile"], "file"),
 }
 
@@ -64,7 +64,7 @@ def test_what_the_customer_owns_is_in_no_unit(path: str) -> None:
 
 def test_an_upgrade_writes_to_units_and_etc_and_installworld_sees_to_all_folders() -> None:
     assert written(TREE, whole=False) == (["bin", "etc", "usr", "usr/bin"], ["bin/[", "bin/sh"])
-    assert written(TREE, whole=True)[0] == ["bin", "etc", "usr", "usr/bin", "var"]
+    assert written(TREE, whole=True)[0] == ["bin", "etc", "usr", "usr/bin", "usr/local", "var"]
 
 
 def test_a_root_as_it_shall_be_has_no_obstacles() -> None:
