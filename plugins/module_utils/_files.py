@@ -217,7 +217,12 @@ class Files:
     def _below(self, root: str, folders: t.Iterable[str]) -> t.Iterator[str]:
         """Yield what is no folder below folders of a root, by path below it."""
         top = self.path(root)
-        for place, inner, files in (step for folder in folders for step in os.walk(os.path.join(top, folder))):
+        paths = {folder: os.path.join(top, folder) for folder in folders}
+        # os.walk follows the folder that it is given.
+        yield from (folder for folder, path in paths.items() if os.path.islink(path))
+        for place, inner, files in (
+            step for path in paths.values() if not os.path.islink(path) for step in os.walk(path)
+        ):
             links = [name for name in inner if os.path.islink(os.path.join(place, name))]
             yield from (os.path.relpath(os.path.join(place, name), top) for name in [*links, *files])
 

@@ -50,7 +50,8 @@ class Journal:
     release brings, ``before`` the fingerprints of /etc while it is not merged yet, ``etc`` those that differ once it
     is. ``conflicts`` are files of /etc that could not be merged, ``links`` those that are the customer's own links.
     ``kept`` is the archive of what was kept, '' for a snapshot, ``changed`` that of what a rollback found changed
-    since. ``run`` tells runs apart; ``begun``, ``written`` and ``ended`` are seconds of the epoch.
+    since. ``run`` tells runs apart, ``failed``: in that run the upgrade failed; ``begun``, ``written`` and ``ended``
+    are seconds of the epoch.
     """
 
     state: str
@@ -60,6 +61,7 @@ class Journal:
     run: str
     begun: int
     ended: int = 0
+    failed: bool = False
     written: float = 0.0
     ports: tuple[int, ...] = ()
     units: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
@@ -120,8 +121,7 @@ def changes(found: Found, jail: Jail, *, back: bool) -> bool:
     if journal is not None and journal.between:
         return True
     if back:
-        is_done = journal is not None and journal.state == DONE
-        return is_done and journal.target == found.version == jail.release
+        return journal is not None and journal.state == DONE and journal.target == found.version == jail.release
     return found.version is not None and found.version != jail.release
 
 
@@ -280,7 +280,7 @@ def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
         place = f"{list(wish.jails).index(name) + 1} of {len(wish.jails)}"
         begin = [Begin(name, known, jail.address, jail.ports, tuple(wish.jails), wish.most_failures, place)]
     elif known.state in DIRTY:
-        begin = [*_halt(jail), _check(wish, actual, jail, known.source), *_restore(wish, actual, jail, known), again]
+        begin = [*_halt(jail), *_restore(wish, actual, jail, known), again]
     else:
         begin = [again]
     if known.source == jail.release:
@@ -289,7 +289,7 @@ def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
     return (
         *begin,
         *_halt(jail),
-        _check(wish, actual, jail, jail.release),
+        CheckRoot(name, jail.path, tree, wish.installworld, jail.image),
         *_keep(wish, actual, jail, known),
         Note(name, KEPT, jail.path, tree),
         *_write(wish, jail, tree, known.units),
@@ -306,7 +306,6 @@ def _back(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
     return (
         *([Ask(name, jail.address, jail.ports, found.running, actual.run)] if is_new else []),
         *_halt(jail),
-        _check(wish, actual, jail, known.target),
         *(_restore(wish, actual, jail, known) if known.state in DIRTY else []),
         Note(name, BEGUN, run=actual.run),
         *_resume(jail, BACK),
@@ -333,11 +332,6 @@ def _halt(jail: Jail) -> list[Step]:
     """Stop a jail so that nobody starts it; an image is mounted all the same."""
     mount = [Run(script("mount", jail.image, jail.path), jail.name)] if jail.image else []
     return [Stop(jail.name, jail.path, jail.image), Hold(jail.name), *mount]
-
-
-def _check(wish: Wish, actual: Actual, jail: Jail, release: str) -> CheckRoot:
-    tree = actual.trees.get(release) or Tree(frozenset({ETC}), frozenset(), frozenset())
-    return CheckRoot(jail.name, jail.path, tree, wish.installworld, jail.image)
 
 
 def _resume(jail: Jail, state: str, *proof: Step) -> list[Step]:
@@ -388,13 +382,15 @@ def _restore(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Ste
     name, archive = jail.name, kept_archive(wish, jail.name)
     back = [*known.units, *([ETC] if known.state == KEPT else [])]
     gone = [f"{jail.path}/{path}" for path in (*back, *known.fresh)]
-    lived = (
+    lived: list[Step] = (
         [KeepChanged(name, jail.path, wish.folder), Note(name, UNDOING, jail.path)]
         if known.state in (WRITTEN, LEAVING)
         else []
     )
     unpack = ("tar", "-xpf", archive, "--numeric-owner", "-C", jail.path, *_members(back))
     return [
+        # The jail may have run since it was checked.
+        CheckRoot(name, jail.path, _guarded(actual, known), whole=False, image=jail.image),
         *lived,
         *_unpacked(wish, actual, jail, [*known.units, ETC]),
         Run(Command(("chflags", "-R", "-x", "0", *gone), seconds=LONG_SECONDS), name, judged=False),
@@ -403,6 +399,15 @@ def _restore(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Ste
         *([] if known.state == KEPT else [RestoreEtc(name, jail.path, archive)]),
         *([Remove(archive, name)] if wish.dataset else []),
     ]
+
+
+def _guarded(actual: Actual, known: Journal) -> Tree:
+    """Return the folders through which a root is restored; what stands in place of the release's parts just goes."""
+    paths = [*known.units, *known.fresh, *known.etc]
+    above = {str(parent) for path in paths for parent in PurePosixPath(path).parents} - {"."}
+    trees = [actual.trees[release] for release in (known.source, known.target) if release in actual.trees]
+    merged = {path for tree in trees for path in tree.folders if path.startswith(f"{ETC}/")}
+    return Tree(frozenset({ETC, *above, *merged}), frozenset(), frozenset())
 
 
 def _unpacked(wish: Wish, actual: Actual, jail: Jail, units: list[str]) -> list[Step]:
@@ -423,17 +428,14 @@ def _unpacked(wish: Wish, actual: Actual, jail: Jail, units: list[str]) -> list[
 def _write(wish: Wish, jail: Jail, tree: Tree, units: tuple[str, ...]) -> list[Step]:
     """Write a release over a root. Flags go first: what is immutable cannot be replaced."""
     release, name = wish.releases[jail.release], jail.name
-    flags = Run(Command(("chflags", "-R", "-x", "0", *[f"{jail.path}/{unit}" for unit in units])), name)
-    if not wish.installworld:
-        members = _members(tree.units)
-        return [flags, Run(Command(("tar", "-xpf", release.archive, "-C", jail.path, *members)), name)]
-    make = ("make", "-C", release.source or "", "DB_FROM_SRC=yes", f"DESTDIR={jail.path}")
-    old = Run(Command((*make, "-DBATCH_DELETE_OLD_FILES", "delete-old"), seconds=LONG_SECONDS), name)
-    return [
-        flags,
-        Run(Command((*make, "installworld"), seconds=LONG_SECONDS), name),
-        *([old] if wish.delete_old else []),
-    ]
+    commands = [("chflags", "-R", "-x", "0", *[f"{jail.path}/{unit}" for unit in units])]
+    if wish.installworld:
+        make = ("make", "-C", release.source or "", "DB_FROM_SRC=yes", f"DESTDIR={jail.path}")
+        commands.append((*make, "installworld"))
+        commands += [(*make, "-DBATCH_DELETE_OLD_FILES", "delete-old")] if wish.delete_old else []
+    else:
+        commands.append(("tar", "-xpf", release.archive, "-C", jail.path, *_members(tree.units)))
+    return [Run(Command(argv, seconds=LONG_SECONDS), name) for argv in commands]
 
 
 def _merge(wish: Wish, jail: Jail, source: str) -> list[Step]:

@@ -90,7 +90,7 @@ class Begin:
     def apply(self, host: Host) -> str:
         """Write the journal."""
         found = [journals.read(host.files, other) for other in self.others]
-        failed = sum(each is not None and (each.run, each.state) == (self.first.run, FAILED) for each in found)
+        failed = sum(each is not None and each.run == self.first.run and each.failed for each in found)
         if failed > self.most_failures:
             raise Unfit(f"{failed} jails failed, and at most {self.most_failures} may; look at them first")
         answered = tuple(port for port in self.ports if self.first.running and answers(host, self.address, port))
@@ -240,7 +240,9 @@ class Note:
     def apply(self, host: Host) -> str:
         """Write it."""
         known = _known(host, self.subject)
-        known = replace(known, state=self.state, run=self.run or known.run, target=self.target or known.target)
+        known = replace(known, state=self.state, target=self.target or known.target)
+        if self.run:
+            known = replace(known, run=self.run, failed=False)
         if self.state == KEPT and self.tree:
             there = kinds(host, self.path, self.tree, whole=False)
             before = host.files.fingerprints(self.path, ETC)
@@ -405,6 +407,8 @@ class When:
         known = journals.read(host.files, self.subject)
         if known is None or known.state != self.state:
             return ""
+        # Even if the way back is not found.
+        journals.write(host.files, self.subject, replace(known, failed=True))
         return "".join(step.apply(host) for step in self.steps)
 
     def __str__(self) -> str:

@@ -360,6 +360,8 @@ def test_what_was_changed_since_a_moment_is_found(files: Files, tmp_path: Path) 
     while (tmp_path / "bin/new").lstat().st_ctime <= moment:
         (tmp_path / "bin/new").chmod(0o600)
     assert files.changed_since("/", ["bin", "lib"], moment) == ["bin/new"]
+    (tmp_path / "lib").symlink_to("bin")
+    assert files.changed_since("/", ["lib"], moment) == ["lib"]
 
 
 def test_lines_are_added_to_a_file(files: Files, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS, Prove
 from support.lab import Lab, Result
 from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
 
@@ -258,6 +258,37 @@ def test_a_veto_to_the_stop_is_none(yard: Yard) -> None:
     yard.lab.path(f"{yard.path('alice')}/etc/rc.shutdown").write_text("#!/bin/sh\nexit 1\n")
     assert not yard.upgrade().get("failed")
     assert (yard.version("alice"), yard.running()) == (NEW, ["alice", "bob"])
+
+
+def test_what_a_jail_plants_while_it_is_proven_leads_its_restoration_nowhere(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A jail that runs its new world may do anything before it is stopped again."""
+    spoil(yard, "alice")
+    outside = yard.lab.path("/var/outside")
+    (outside / "bin").mkdir(parents=True)
+    (outside / "bin/mine").write_text("the host's")
+    prove = Prove.apply
+
+    def planted(step: Prove, host: t.Any) -> str:
+        usr = yard.lab.path(f"{step.path}/usr")
+        usr.rename(usr.with_name("old"))
+        usr.symlink_to(outside)
+        return prove(step, host)
+
+    monkeypatch.setattr(Prove, "apply", planted)
+    result = yard.upgrade()
+    assert [row["result"] for row in result["report"]] == ["cut off", "to do"]
+    assert (outside / "bin/mine").read_text() == "the host's"
+    assert [path.name for path in outside.iterdir()] == ["bin"]
+    assert yard.running() == ["bob"]
+    found = errors(yard.upgrade(state="rolled_back"))
+    assert "usr is a link instead of a folder" in found["alice"]
+    usr = yard.lab.path(f"{yard.path('alice')}/usr")
+    usr.unlink()
+    usr.with_name("old").rename(usr)
+    assert not yard.upgrade(state="rolled_back").get("failed")
+    assert (yard.version("alice"), yard.running()) == (OLD, ["alice", "bob"])
 
 
 # The way back ---------------------------------------------------------------------------------------------------------
