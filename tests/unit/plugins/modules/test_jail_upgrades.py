@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS, Prove
+from support import possessions
 from support.lab import Lab, Result
 from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
 
@@ -117,6 +118,18 @@ def test_a_stopped_jail_is_upgraded_and_stays_stopped(yard: Yard) -> None:
     yard.lab.files.remove("/etc/jail.conf.d/alice.conf")
     assert not yard.upgrade().get("failed")
     assert (yard.version("alice"), yard.running()) == (NEW, ["bob"])
+
+
+@pytest.mark.parametrize("mode", ["archive", "installworld"])
+def test_what_the_customer_owns_stays_as_it_is(anywhere: Yard, mode: str) -> None:
+    host, root = anywhere.lab.host, anywhere.path("alice")
+    possessions.make(host, root)
+    before = possessions.catalogue(host, root)
+    more = anywhere.with_sources() if mode == "installworld" else {}
+    for state, release in (("upgraded", NEW), ("rolled_back", OLD)):
+        assert not anywhere.upgrade(state=state, **more).get("failed")
+        assert anywhere.version("alice") == release
+        assert possessions.catalogue(host, root) == before
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
