@@ -84,9 +84,17 @@ def journal_file(name: str) -> str:
     return f"{FOLDER}/{name}.json"
 
 
+def jail_file(name: str) -> str:
+    """Return a jail's file of jail.conf(5)."""
+    return f"/etc/jail.conf.d/{name}.conf"
+
+
 def held_file(name: str) -> str:
-    """Return where a jail's file of jail.conf(5) is while nobody may start the jail."""
-    return f"{FOLDER}/{name}.conf"
+    """Return where that file is while nobody may start the jail.
+
+    In the same folder, so that one rename does it; neither rc.d/jail nor a pattern of jail.conf(5) finds it there.
+    """
+    return f"/etc/jail.conf.d/.{name}.held"
 
 
 def render(journal: Journal) -> str:

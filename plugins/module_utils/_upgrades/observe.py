@@ -22,7 +22,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.plan import 
     needed,
     plan,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import jail_file
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import Tree, parse_listing
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -99,7 +98,7 @@ def _found(files: Files, jail: Jail, running: t.Mapping[str, t.Any], units: t.It
     return Found(
         version=parse_version(files.read_beneath(jail.path, VERSION_FILE, VERSION_FILE_BYTES)),
         running=jail.name in running,
-        configured=files.kind(jail_file(jail.name)) != "missing",
+        configured=files.kind(journals.jail_file(jail.name)) != "missing",
         journal=journals.read(files, jail.name),
         units=tuple(unit for unit, kind in kinds.items() if kind != "missing"),
         unseen=jail.image is not None and files.kind(jail.path) == "empty",

@@ -42,6 +42,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     UNDOING,
     WRITTEN,
     Journal,
+    jail_file,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.report import rows
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import (
@@ -58,7 +59,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import
     Start,
     Stop,
     When,
-    jail_file,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import DERIVED, Tree
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.versions import is_newer

@@ -28,6 +28,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     WRITTEN,
     Journal,
     held_file,
+    jail_file,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import (
     DERIVED,
@@ -57,11 +58,6 @@ class Unfit(OSError):
     def __init__(self, text: str) -> None:
         """Keep the text where the shell looks for it."""
         super().__init__(errno.EPERM, text)
-
-
-def jail_file(name: str) -> str:
-    """Return the jail's file of jail.conf(5)."""
-    return f"/etc/jail.conf.d/{name}.conf"
 
 
 def _known(host: Host, name: str) -> Journal:

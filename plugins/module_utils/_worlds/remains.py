@@ -85,7 +85,13 @@ def _notes(files: Files, name: str) -> list[str]:
     """Return the files in which the host may keep something about a root: another one may get its name."""
     upgrade = journals.read(files, name)
     kept = [upgrade.kept, upgrade.changed] if upgrade else []
-    return [note(name), accounts_note(name), journals.journal_file(name), *[file for file in kept if file]]
+    return [
+        note(name),
+        accounts_note(name),
+        journals.journal_file(name),
+        journals.held_file(name),
+        *[file for file in kept if file],
+    ]
 
 
 def _in_the_way(
