@@ -103,13 +103,16 @@ def render(journal: Journal) -> str:
 
 
 def parse(text: str) -> Journal:
-    """Return what the file says; raise :class:`ParseError` if we did not write it."""
+    """Return what the file says; raise :class:`ParseError` if we did not write it.
+
+    What an older version of this collection did not write has its default.
+    """
     try:
         said = json.loads(text)
-        known = {key.name: said[key.name] for key in fields(Journal)}
+        known = {key.name: said[key.name] for key in fields(Journal) if key.name in said}
         for key in ("ports", "units", "fresh", "conflicts", "links"):
-            known[key] = tuple(known[key])
-        known["etc"] = {path: (before, after) for path, (before, after) in known["etc"].items()}
+            known[key] = tuple(said.get(key, ()))
+        known["etc"] = {path: (before, after) for path, (before, after) in said.get("etc", {}).items()}
         return Journal(**known)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParseError(f"a journal of an upgrade in {FOLDER} is not one that we wrote: {text[:80]!r}") from error

@@ -418,7 +418,8 @@ def _unpacked(wish: Wish, actual: Actual, jail: Jail, units: list[str]) -> list[
     place = f"{posixpath.dirname(jail.path)}/{name}.kept"
     options = ("-o", "readonly=on", "-o", f"mountpoint={place}")
     return [
-        *([Run(Command(("zfs", "destroy", clone)), name)] if clone in actual.datasets else []),
+        # What a cut left; not judged, since it is gone by the time that an upgrade that goes on fails.
+        *([Run(Command(("zfs", "destroy", clone)), name, judged=False)] if clone in actual.datasets else []),
         Run(Command(("zfs", "clone", *options, _snapshot(wish, name), clone)), name),
         _pack(name, place, kept_archive(wish, name), _members(units)),
         Run(Command(("zfs", "destroy", clone)), name),

@@ -44,7 +44,12 @@ def test_what_is_written_is_read() -> None:
     assert parse(render(JOURNAL)) == JOURNAL
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": 1}', render(JOURNAL).replace("ports", "sports")])
+def test_what_an_older_version_did_not_write_has_its_default() -> None:
+    text = '{"state": "done", "source": "a", "target": "b", "running": false, "run": "1", "begun": 7, "later": 1}'
+    assert parse(text) == Journal(DONE, "a", "b", running=False, run="1", begun=7)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": 1}', render(JOURNAL).replace("source", "sauce")])
 def test_what_we_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(ParseError, match="not one that we wrote"):
         parse(text)
