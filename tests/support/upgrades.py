@@ -95,7 +95,7 @@ class Yard:
             {"name": name, "path": self.path(name), "ip4": [self.address(name)], **self._imaged(name)}
             for name in self.names
         ]
-        return self.lab.module("jails", jails=jails, exec_timeout=30, stop_timeout=1)
+        return self.lab.module("jails", jails=jails, exec_timeout=15, stop_timeout=1)
 
     def parameters(self, **more: t.Any) -> dict[str, t.Any]:
         """Return the parameters by which all jails get the new release."""

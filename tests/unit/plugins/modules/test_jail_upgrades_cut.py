@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import typing as t
 
 import pytest
@@ -19,7 +20,7 @@ from support.upgrades import NEW, OLD, STORAGES, Yard, contents
 CHANGES = ("write", "append", "move", "remove", "make_folder")
 CONFIG = "/etc/jail.conf.d/alice.conf"
 # Every so many places are tried, in each test others; CUT_EVERY=1 tries them all, which takes long.
-EVERY = int(os.environ.get("CUT_EVERY", "9"))
+EVERY = int(os.environ.get("CUT_EVERY", "17"))
 STATES = ("upgraded", "rolled_back", "failing")
 MINE = ("root/mine", "usr/local/mine", "etc/mine")
 
@@ -120,5 +121,6 @@ def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytes
         assert here.running() == ["alice"], (place, result["errors"])
         assert here.lab.path(CONFIG).exists(), place
         assert all((here.lab.path(here.path("alice")) / name).read_text() == "mine" for name in MINE), place
+        shutil.rmtree(here.lab.host.directory)
         place += EVERY
     assert place > EVERY
