@@ -101,6 +101,7 @@ def test_fleet_resolves_a_jail_of_the_example() -> None:
         "path": "/usr/local/jails/h1/alice",
         "release": "15.1-RELEASE-p1",
         "restart": False,
+        "canary": False,
         "publish": [
             {"protocol": "tcp", "address": "203.0.113.10", "port": 8011, "to": 22, "from": []},
             {"protocol": "tcp", "address": "203.0.113.10", "port": 80, "to": 80, "from": []},
