@@ -14,7 +14,7 @@ pool=molecule
 
 # Whatever changes in these folders and files while the scenario runs is put back.
 folders="/boot/loader.conf.d /etc/jail.conf.d /etc/pf.anchors /etc/rc.conf.d /etc/zfs"
-files="/etc/dnctl.conf /etc/jail.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/rctl.conf /etc/ssh/sshd_config
+files="/etc/dnctl.conf /etc/jail.conf /etc/pf-fallback.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/rctl.conf /etc/ssh/sshd_config
 	/etc/sysctl.conf.local"
 
 list() (
@@ -129,7 +129,7 @@ clean() {
 		/var/jail-images/*) mdconfig -d -u "${disk#md}" ;;
 		esac
 	done
-	rm -rf /var/jail-images /usr/local/libexec/jailisp-image
+	rm -rf /var/jail-images /usr/local/libexec/jailisp-* /usr/local/etc/rc.d/jailisp_*
 	grep -qx /usr/local/libexec "$kept/found" || rmdir /usr/local/libexec
 	if [ -n "$1" ] && kldstat -q -m zfs && zpool list $pool > /dev/null 2>&1; then
 		zpool destroy -f $pool

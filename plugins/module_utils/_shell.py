@@ -85,9 +85,10 @@ def converge(subsystem: Subsystem[t.Any], host: Host, *, check_mode: bool) -> Ou
     if check_mode:
         outcome.changed = bool(plan.steps)
         return outcome
+    trouble = Trouble()
     for attempt in range(1, subsystem.attempts + 1):
         if plan.empty:
-            return outcome
+            break
         if attempt > 1 and not plan.quiet and set(plan.commands) <= set(outcome.commands):
             break  # What was tried already would not help now.
         outcome.commands += plan.commands if attempt > 1 else []
