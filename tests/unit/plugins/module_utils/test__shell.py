@@ -201,7 +201,8 @@ def test_bookkeeping_is_done_and_is_no_change() -> None:
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_notes_are_those_of_the_end(attempts: int) -> None:
-    shelf = Shelf({"a": ""}, attempts=attempts, plans=lambda _shelf, steps: Plan(tuple(steps), notes={"left": len(steps)}))
+    shelf = Shelf({"a": ""}, attempts=attempts)
+    shelf.plans = lambda _shelf, steps: Plan(tuple(steps), notes={"left": len(steps)})
     assert run(shelf, check_mode=True).result()["left"] == 1
     assert run(shelf).result()["left"] == 0
 
