@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
@@ -43,12 +42,4 @@ class Folders:
 
 def _found(files: Files, path: str) -> Folder:
     kind = files.kind(path) if files.is_direct(path) else "other"
-    if kind == "missing":
-        return Folder(kind, private=False, missing=tuple(_missing(files, path)))
-    return Folder(kind, private=kind != "other" and files.is_private(path))
-
-
-def _missing(files: Files, path: str) -> list[str]:
-    """Return the folders above a missing one that are missing too, the uppermost first."""
-    above = posixpath.dirname(path)
-    return [*_missing(files, above), above] if files.kind(above) == "missing" else []
+    return Folder(kind, private=kind in ("folder", "empty") and files.is_private(path))

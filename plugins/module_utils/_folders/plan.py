@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, MakeFolder, Plan, Run, Step
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Plan, Run
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._folders.model import Wish
@@ -22,11 +22,10 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Folder:
-    """What is there: its kind (other, too, if a link leads there), whether it is root's alone, what lacks above it."""
+    """What is there: its kind (other, too, if a link leads there), and whether it is root's alone."""
 
     kind: str
     private: bool
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,10 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     trouble = [reason for reason in _trouble(wish, actual) if reason]
     if trouble:
         return Plan(refused=tuple(("", reason) for reason in trouble))
-    wrong = {path: found for path, found in actual.folders.items() if not found.private}
+    wrong = [path for path, found in actual.folders.items() if not found.private]
     return Plan(
-        steps=tuple(step for path, found in wrong.items() for step in _steps(path, found)),
-        changes=tuple(
-            Change(f"folder {path}", None if found.kind == "missing" else "open to others\n", "root's alone\n")
-            for path, found in wrong.items()
-        ),
+        steps=tuple(map(_step, wrong)),
+        changes=tuple(Change(f"folder {path}", "not root's alone\n", "root's alone\n") for path in wrong),
     )
 
 
@@ -64,7 +60,6 @@ def _trouble(wish: Wish, actual: Actual) -> t.Iterator[str]:
             )
 
 
-def _steps(path: str, found: Folder) -> tuple[Step, ...]:
-    if found.kind == "missing":
-        return (*(MakeFolder(folder) for folder in found.missing), MakeFolder(path, 0o700))
-    return Run(Command(("chown", "root:wheel", path))), Run(Command(("chmod", "700", path)))
+def _step(path: str) -> Run:
+    """Return what makes a folder, or puts it right: the same for both, since zfs may make it before this does."""
+    return Run(Command(("install", "-d", "-o", "root", "-g", "wheel", "-m", "700", path)))

@@ -42,139 +42,139 @@ TEXT = r"""#!/bin/sh
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin
 
 complain() {
-	logger -t jailisp-image "$1"
-	echo "jailisp-image: $1" >&2
+    logger -t jailisp-image "$1"
+    echo "jailisp-image: $1" >&2
 }
 
 die() {
-	complain "$1"
-	exit 1
+    complain "$1"
+    exit 1
 }
 
 # The memory disks that FILE is attached as.
 disks_of_file() {
-	disks=$(mdconfig -l -f "$file")
-	echo "${disks% }"
+    disks=$(mdconfig -l -f "$file")
+    echo "${disks% }"
 }
 
 # The mount points of a device.
 points_of() {
-	mount -p | while read -r source point rest; do
-		if [ "$source" = "$1" ]; then
-			echo "$point"
-		fi
-	done
+    mount -p | while read -r source point rest; do
+        if [ "$source" = "$1" ]; then
+            echo "$point"
+        fi
+    done
 }
 
 # What is mounted at a folder.
 sources_at() {
-	mount -p | while read -r source point rest; do
-		if [ "$point" = "$1" ]; then
-			echo "$source"
-		fi
-	done
+    mount -p | while read -r source point rest; do
+        if [ "$point" = "$1" ]; then
+            echo "$source"
+        fi
+    done
 }
 
 check_place() {
-	if [ -h "$place" ] || [ ! -d "$place" ]; then
-		die "$place is not a folder; nothing is mounted there"
-	fi
-	if [ "$(stat -f %u "$place")" != 0 ]; then
-		die "$place is not root's own; nothing is mounted there"
-	fi
-	if [ -n "$(sources_at "$place")" ]; then
-		die "$(sources_at "$place") is mounted at $place; unmount it first"
-	fi
-	if [ -n "$(ls -A "$place")" ]; then
-		die "$place is not empty, $file would hide what is in it; move that away"
-	fi
+    if [ -h "$place" ] || [ ! -d "$place" ]; then
+        die "$place is not a folder; nothing is mounted there"
+    fi
+    if [ "$(stat -f %u "$place")" != 0 ]; then
+        die "$place is not root's own; nothing is mounted there"
+    fi
+    if [ -n "$(sources_at "$place")" ]; then
+        die "$(sources_at "$place") is mounted at $place; unmount it first"
+    fi
+    if [ -n "$(ls -A "$place")" ]; then
+        die "$place is not empty, $file would hide what is in it; move that away"
+    fi
 }
 
 attach() {
-	if [ -h "$file" ] || [ ! -f "$file" ]; then
-		die "$file is not a file; there is no image to mount"
-	fi
-	disks=$(disks_of_file)
-	case "$disks" in
-	"md$unit")
-		return 0
-		;;
-	"")
-		;;
-	*)
-		die "$file is attached as $disks, not as md$unit alone; it must not be mounted twice"
-		;;
-	esac
-	if [ -n "$(mdconfig -l -u "$unit")" ]; then
-		die "md$unit is another disk than $file; detach that first"
-	fi
-	mdconfig -a -t vnode -u "$unit" -f "$file" || die "$file cannot be attached as md$unit"
+    if [ -h "$file" ] || [ ! -f "$file" ]; then
+        die "$file is not a file; there is no image to mount"
+    fi
+    disks=$(disks_of_file)
+    case "$disks" in
+    "md$unit")
+        return 0
+        ;;
+    "")
+        ;;
+    *)
+        die "$file is attached as $disks, not as md$unit alone; it must not be mounted twice"
+        ;;
+    esac
+    if [ -n "$(mdconfig -l -u "$unit")" ]; then
+        die "md$unit is another disk than $file; detach that first"
+    fi
+    mdconfig -a -t vnode -u "$unit" -f "$file" || die "$file cannot be attached as md$unit"
 }
 
 # After a crash most is put right by -p; what is not needs -y, which may lose what was being written.
 check() {
-	if fsck_ffs -p "$device"; then
-		return 0
-	fi
-	complain "$file needs more than fsck_ffs -p; running fsck_ffs -y"
-	if fsck_ffs -y "$device" && fsck_ffs -p "$device"; then
-		return 0
-	fi
-	die "$file is damaged and fsck_ffs -y does not repair it; nothing is mounted"
+    if fsck_ffs -p "$device"; then
+        return 0
+    fi
+    complain "$file needs more than fsck_ffs -p; running fsck_ffs -y"
+    if fsck_ffs -y "$device" && fsck_ffs -p "$device"; then
+        return 0
+    fi
+    die "$file is damaged and fsck_ffs -y does not repair it; nothing is mounted"
 }
 
 mount_image() {
-	points=$(points_of "$device")
-	if [ -n "$points" ] && [ "$points" != "$place" ]; then
-		die "$device is mounted at $points, not at $place; unmount it first"
-	fi
-	if [ -z "$points" ]; then
-		check_place
-	fi
-	attach
-	if [ -z "$points" ]; then
-		check
-		mount -t ufs "$device" "$place" || die "$device cannot be mounted at $place"
-	fi
+    points=$(points_of "$device")
+    if [ -n "$points" ] && [ "$points" != "$place" ]; then
+        die "$device is mounted at $points, not at $place; unmount it first"
+    fi
+    if [ -z "$points" ]; then
+        check_place
+    fi
+    attach
+    if [ -z "$points" ]; then
+        check
+        mount -t ufs "$device" "$place" || die "$device cannot be mounted at $place"
+    fi
 }
 
 unmount_image() {
-	if [ ! -f "$file" ] || [ "$(disks_of_file)" != "md$unit" ]; then
-		return 0
-	fi
-	tries=0
-	while [ -n "$(points_of "$device")" ]; do
-		# The last process of a jail may take a moment to let go.
-		if ! umount "$place"; then
-			tries=$((tries + 1))
-			if [ "$tries" -ge 10 ]; then
-				die "$place cannot be unmounted; see what uses it (fstat -f $place)"
-			fi
-			sleep 1
-		fi
-	done
-	mdconfig -d -u "$unit" || die "md$unit cannot be detached"
+    if [ ! -f "$file" ] || [ "$(disks_of_file)" != "md$unit" ]; then
+        return 0
+    fi
+    tries=0
+    while [ -n "$(points_of "$device")" ]; do
+        # The last process of a jail may take a moment to let go.
+        if ! umount "$place"; then
+            tries=$((tries + 1))
+            if [ "$tries" -ge 10 ]; then
+                die "$place cannot be unmounted; see what uses it (fstat -f $place)"
+            fi
+            sleep 1
+        fi
+    done
+    mdconfig -d -u "$unit" || die "md$unit cannot be detached"
 }
 
 if [ "$1" = locked ]; then
-	shift
+    shift
 elif [ $# -eq 4 ]; then
-	# Two starts of a jail must not attach its image twice.
-	exec lockf -k -t 600 "/var/run/jailisp-image.$2.lock" /bin/sh "$0" locked "$@"
+    # Two starts of a jail must not attach its image twice.
+    exec lockf -k -t 600 "/var/run/jailisp-image.$2.lock" /bin/sh "$0" locked "$@"
 fi
 action=$1 unit=$2 file=$3 place=$4
 device=/dev/md$unit
 case "$action" in
 mount)
-	mount_image
-	;;
+    mount_image
+    ;;
 unmount)
-	unmount_image
-	;;
+    unmount_image
+    ;;
 *)
-	echo "usage: jailisp-image mount|unmount UNIT FILE PATH" >&2
-	exit 64
-	;;
+    echo "usage: jailisp-image mount|unmount UNIT FILE PATH" >&2
+    exit 64
+    ;;
 esac
 """
 

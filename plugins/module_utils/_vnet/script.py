@@ -38,136 +38,136 @@ TEXT = r"""#!/bin/sh
 export PATH=/sbin:/bin:/usr/sbin:/usr/bin
 
 die() {
-	logger -t jailisp-vnet "$1"
-	echo "jailisp-vnet: $1" >&2
-	exit 1
+    logger -t jailisp-vnet "$1"
+    echo "jailisp-vnet: $1" >&2
+    exit 1
 }
 
 exists() {
-	ifconfig "$1" >/dev/null 2>&1
+    ifconfig "$1" >/dev/null 2>&1
 }
 
 # Destroying the host's end takes the other one with it, even out of a jail whose stack is not quite gone.
 destroy() {
-	tries=0
-	while exists "$1"; do
-		if ! ifconfig "$1" destroy; then
-			tries=$((tries + 1))
-			if [ "$tries" -ge 10 ]; then
-				die "$1 cannot be destroyed; see who uses it (ifconfig $1)"
-			fi
-			sleep 1
-		fi
-	done
+    tries=0
+    while exists "$1"; do
+        if ! ifconfig "$1" destroy; then
+            tries=$((tries + 1))
+            if [ "$tries" -ge 10 ]; then
+                die "$1 cannot be destroyed; see who uses it (ifconfig $1)"
+            fi
+            sleep 1
+        fi
+    done
 }
 
 remove() {
-	destroy "${name}a"
-	destroy "${pair}a"
+    destroy "${name}a"
+    destroy "${pair}a"
 }
 
 # Members of a bridge that are private do not see each other, and what one sends cannot make the bridge believe that
 # another one's address is there.
 make() {
-	bridge=$1 mac_a=$2 mac_b=$3
-	exists "$bridge" || die "there is no $bridge; the role host makes it"
-	remove
-	ifconfig "$pair" create >/dev/null || die "$pair cannot be made"
-	ifconfig "${pair}b" name "${name}b" >/dev/null || die "${name}b is taken"
-	ifconfig "${pair}a" name "${name}a" >/dev/null || die "${name}a is taken"
-	ifconfig "${name}b" ether "$mac_b" || die "${name}b cannot have the address $mac_b"
-	ifconfig "${name}a" ether "$mac_a" group vps || die "${name}a cannot have the address $mac_a"
-	ifconfig "$bridge" addm "${name}a" private "${name}a" -learn "${name}a" -discover "${name}a" \
-		static "${name}a" "$mac_b" || die "${name}a cannot be put on $bridge"
-	# Not before: an address that comes up with it, by IPv6, would keep it off the bridge.
-	ifconfig "${name}a" up
+    bridge=$1 mac_a=$2 mac_b=$3
+    exists "$bridge" || die "there is no $bridge; the role host makes it"
+    remove
+    ifconfig "$pair" create >/dev/null || die "$pair cannot be made"
+    ifconfig "${pair}b" name "${name}b" >/dev/null || die "${name}b is taken"
+    ifconfig "${pair}a" name "${name}a" >/dev/null || die "${name}a is taken"
+    ifconfig "${name}b" ether "$mac_b" || die "${name}b cannot have the address $mac_b"
+    ifconfig "${name}a" ether "$mac_a" group vps || die "${name}a cannot have the address $mac_a"
+    ifconfig "$bridge" addm "${name}a" private "${name}a" -learn "${name}a" -discover "${name}a" \
+        static "${name}a" "$mac_b" || die "${name}a cannot be put on $bridge"
+    # Not before: an address that comes up with it, by IPv6, would keep it off the bridge.
+    ifconfig "${name}a" up
 }
 
 family_of() {
-	case "$1" in
-	*:*)
-		echo inet6
-		;;
-	*)
-		echo inet
-		;;
-	esac
+    case "$1" in
+    *:*)
+        echo inet6
+        ;;
+    *)
+        echo inet
+        ;;
+    esac
 }
 
 # The addresses that the jail's end has.
 addresses() {
-	ifconfig -j "$jail" "${name}b" | while read -r family address rest; do
-		case "$family $address" in
-		"inet6 fe80:"*)
-			;;
-		"inet "* | "inet6 "*)
-			echo "$address"
-			;;
-		esac
-	done
+    ifconfig -j "$jail" "${name}b" | while read -r family address rest; do
+        case "$family $address" in
+        "inet6 fe80:"*)
+            ;;
+        "inet "* | "inet6 "*)
+            echo "$address"
+            ;;
+        esac
+    done
 }
 
 # Where the gateway is on the wire, and that all others are behind it. The host is told where the jail is, so that no
 # other jail can claim its address.
 connect() {
-	address=$1 gateway=$2 family=$(family_of "$1")
-	if [ "$family" = inet6 ]; then
-		ifconfig -j "$jail" "${name}b" inet6 -ifdisabled up
-		ifconfig -j "$jail" "${name}b" inet6 "$address/128" alias || die "$jail cannot have the address $address"
-		ndp -d "$address" >/dev/null 2>&1
-		ndp -s "$address" "$mac_b" || die "the host cannot be told where $address is"
-	else
-		ifconfig -j "$jail" "${name}b" inet "$address/32" alias || die "$jail cannot have the address $address"
-		arp -S "$address" "$mac_b" || die "the host cannot be told where $address is"
-	fi
-	# Routes that are there may lead elsewhere.
-	route -j "$jail" -n delete "-$family" default >/dev/null 2>&1
-	route -j "$jail" -n delete "-$family" -host "$gateway" >/dev/null 2>&1
-	route -j "$jail" -n add "-$family" -host "$gateway" -interface "${name}b" >/dev/null &&
-		route -j "$jail" -n add "-$family" default "$gateway" >/dev/null ||
-		die "$jail cannot have its routes by way of $gateway"
+    address=$1 gateway=$2 family=$(family_of "$1")
+    if [ "$family" = inet6 ]; then
+        ifconfig -j "$jail" "${name}b" inet6 -ifdisabled up
+        ifconfig -j "$jail" "${name}b" inet6 "$address/128" alias || die "$jail cannot have the address $address"
+        ndp -d "$address" >/dev/null 2>&1
+        ndp -s "$address" "$mac_b" || die "the host cannot be told where $address is"
+    else
+        ifconfig -j "$jail" "${name}b" inet "$address/32" alias || die "$jail cannot have the address $address"
+        arp -S "$address" "$mac_b" || die "the host cannot be told where $address is"
+    fi
+    # Routes that are there may lead elsewhere.
+    route -j "$jail" -n delete "-$family" default >/dev/null 2>&1
+    route -j "$jail" -n delete "-$family" -host "$gateway" >/dev/null 2>&1
+    route -j "$jail" -n add "-$family" -host "$gateway" -interface "${name}b" >/dev/null &&
+        route -j "$jail" -n add "-$family" default "$gateway" >/dev/null ||
+        die "$jail cannot have its routes by way of $gateway"
 }
 
 give() {
-	jail=$1 mac_b=$2
-	shift 2
-	if exists "${name}b"; then
-		ifconfig "${name}b" vnet "$jail" || die "${name}b cannot be moved into $jail"
-	fi
-	for old in $(addresses); do
-		case " $* " in
-		*" $old "*)
-			;;
-		*)
-			ifconfig -j "$jail" "${name}b" "$(family_of "$old")" "$old" -alias
-			;;
-		esac
-	done
-	while [ $# -ge 2 ]; do
-		connect "$1" "$2"
-		shift 2
-	done
+    jail=$1 mac_b=$2
+    shift 2
+    if exists "${name}b"; then
+        ifconfig "${name}b" vnet "$jail" || die "${name}b cannot be moved into $jail"
+    fi
+    for old in $(addresses); do
+        case " $* " in
+        *" $old "*)
+            ;;
+        *)
+            ifconfig -j "$jail" "${name}b" "$(family_of "$old")" "$old" -alias
+            ;;
+        esac
+    done
+    while [ $# -ge 2 ]; do
+        connect "$1" "$2"
+        shift 2
+    done
 }
 
 action=$1 name=$2
 case "$action" in
 make)
-	pair=$3
-	shift 3
-	make "$@"
-	;;
+    pair=$3
+    shift 3
+    make "$@"
+    ;;
 give)
-	shift 2
-	give "$@"
-	;;
+    shift 2
+    give "$@"
+    ;;
 remove)
-	pair=$3
-	remove
-	;;
+    pair=$3
+    remove
+    ;;
 *)
-	echo "usage: jailisp-vnet make|give|remove NAME ..." >&2
-	exit 64
-	;;
+    echo "usage: jailisp-vnet make|give|remove NAME ..." >&2
+    exit 64
+    ;;
 esac
 """
 

@@ -39,7 +39,7 @@ def test_the_folder_of_the_roots_is_made_and_is_roots_alone(lab: Lab) -> None:
     lab.path("/usr/local/jails").mkdir(exist_ok=True)
     lab.path("/usr/local/jails").rmdir()
     result = lab.converge("jail_folders", root=ROOT)
-    assert result["commands"] == ["make folder /usr/local/jails", f"make folder {ROOT}"]
+    assert result["commands"] == [f"install -d -o root -g wheel -m 700 {ROOT}"]
     assert (mode(lab, "/usr/local/jails"), mode(lab, ROOT)) == (0o755, 0o700)
 
 
@@ -47,7 +47,7 @@ def test_what_is_open_to_others_is_closed(parted: Lab) -> None:
     parted.run("mkdir", "-p", ROOT)
     result = parted.converge("jail_folders", root=ROOT, neighbourhoods=PLACES)
     assert result["before"] == dict.fromkeys(
-        (f"folder {ROOT}", "folder /jails/n1", "folder /jails/n2"), "open to others\n"
+        (f"folder {ROOT}", "folder /jails/n1", "folder /jails/n2"), "not root's alone\n"
     )
     assert {mode(parted, path) for path in (ROOT, "/jails/n1", "/jails/n2")} == {0o700}
     assert parted.run("stat", "-f", "%Su:%Sg", "/jails/n1") == "root:wheel\n"

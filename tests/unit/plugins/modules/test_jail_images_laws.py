@@ -28,7 +28,7 @@ NOTES = (None, EMPTY, FILLED)
 STAGES = ("nothing", "file", "attached", "attached elsewhere", "made", "mounted", "directory")
 # What is not made yet has a note that says so.
 HALF_MADE = ("file", "attached")
-Past = tuple[str | None, str]
+Past: t.TypeAlias = "tuple[str | None, str]"
 pasts = st.sampled_from(
     [(told, stage) for told in NOTES for stage in STAGES if told == EMPTY or stage not in HALF_MADE]
 )
