@@ -79,6 +79,11 @@ options:
         and delete what RV(stale) names after that.
     type: bool
     default: true
+  assumed:
+    description:
+      - In check mode, whether an earlier task with O(remove=false) would have done its part; it is not told again.
+    type: bool
+    default: false
   file:
     description:
       - The file that C(rc.d/dnctl) loads at boot.
@@ -173,6 +178,7 @@ ARGUMENT_SPEC = {
     "first": {"type": "int", "default": 10000},
     "last": {"type": "int", "default": 59999},
     "remove": {"type": "bool", "default": True},
+    "assumed": {"type": "bool", "default": False},
     "file": {"type": "path", "default": "/etc/dnctl.conf"},
 }
 

@@ -117,4 +117,4 @@ def _asking(found: connect.Connection) -> list[Verdict]:
 
 PF: Values = {"anchor": "jailisp", "conf": "/etc/pf.conf", "guard": 0}
 FLOW: Values = {"jail": None, "delay": 0, "slots": 50}
-SHAPING: Values = {"first": 10000, "last": 59999, "file": "/etc/dnctl.conf", "remove": False}
+SHAPING: Values = {"first": 10000, "last": 59999, "file": "/etc/dnctl.conf", "remove": False, "assumed": False}

@@ -56,7 +56,10 @@ Flow: t.TypeAlias = "Pipe | Queue"
 
 @dataclass(frozen=True)
 class Wish:
-    """The pipes and queues that shall be, in numbers from ``first`` to ``last``, which are ours; who each is for."""
+    """The pipes and queues that shall be, in numbers from ``first`` to ``last``, which are ours; who each is for.
+
+    ``assumed``: what is there is taken to be as it would be if a call that removes nothing had come before.
+    """
 
     pipes: dict[int, Pipe]
     queues: dict[int, Queue]
@@ -65,6 +68,7 @@ class Wish:
     last: int
     file: str
     remove: bool
+    assumed: bool = False
 
     def owns(self, number: int) -> bool:
         """Whether the number is in our range."""
@@ -90,6 +94,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         last=last,
         file=parameters["file"],
         remove=parameters["remove"],
+        assumed=parameters["assumed"],
     )
     for queue in wished.queues.values():
         if queue.pipe not in wished.pipes:

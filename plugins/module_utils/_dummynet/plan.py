@@ -38,12 +38,13 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     foreign = [key for key in wanted if key in actual.flows and key not in ours]
     stale = sorted(key for key in ours - wanted.keys() if wish.owns(key[1]))
     differing = [key for key, flow in wanted.items() if actual.flows.get(key) != shown(flow) and key not in foreign]
+    differing = [] if wish.assumed else differing
     leaving = [key for key in stale if key in actual.flows]
     kept = [flow.line for key, flow in wanted.items() if key not in foreign]
-    going = [f"# leaving: {kind} {number} " for kind, number in leaving]
+    marked = block.join(kept + [f"# leaving: {kind} {number} " for kind, number in leaving], others)
     return Plan(
         steps=(
-            *_file(wish, actual.file, block.join(kept + going, others)),
+            *_file(wish, marked if wish.assumed else actual.file, marked),
             *[_configure(wanted[key], wish.owners[key]) for key in differing],
             *(_removal(wish, leaving, block.join(kept, others)) if leaving and wish.remove else ()),
         ),

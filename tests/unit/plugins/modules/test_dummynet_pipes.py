@@ -186,3 +186,26 @@ def test_bad_input_fails_before_anything_changes(shaped: Lab, changes: dict[str,
     assert result["failed"]
     assert message in result["msg"]
     assert len(shaped.runner.ran) == started
+
+
+def test_check_mode_foretells_two_calls_of_which_the_second_removes(lab: Lab) -> None:
+    lab.run("kldload", "dummynet")
+    before, after = ([{"number": number, "bandwidth": rate} for number, rate in flows] for flows in BEFORE_AFTER)
+    lab.module("dummynet_pipes", pipes=before)
+    foretold = [
+        lab.check("dummynet_pipes", pipes=after, remove=False),
+        lab.check("dummynet_pipes", pipes=after, assumed=True),
+    ]
+    real = [
+        lab.module("dummynet_pipes", pipes=after, remove=False),
+        lab.module("dummynet_pipes", pipes=after),
+    ]
+    for key in ("commands", "before", "after"):
+        assert [each[key] for each in foretold] == [each[key] for each in real]
+    assert real[1]["commands"] == ["dnctl pipe delete 10001", "write /etc/dnctl.conf"]
+
+
+BEFORE_AFTER = (
+    [(10001, "1Mbit/s"), (10002, "2Mbit/s")],
+    [(10002, "3Mbit/s"), (10003, "4Mbit/s")],
+)

@@ -22,7 +22,15 @@ from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.parse import
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.render import shown
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
 
-DEFAULTS = {"pipes": [], "queues": [], "first": 10000, "last": 59999, "file": "/etc/dnctl.conf", "remove": True}
+DEFAULTS = {
+    "pipes": [],
+    "queues": [],
+    "first": 10000,
+    "last": 59999,
+    "file": "/etc/dnctl.conf",
+    "remove": True,
+    "assumed": False,
+}
 
 
 def pipe(number: int = 10034, bandwidth: str = "10Mbit/s", **more: t.Any) -> dict[str, t.Any]:

@@ -13,7 +13,15 @@ from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.observe impo
 from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
 
-WISH = {"pipes": [], "queues": [], "first": 10000, "last": 59999, "remove": True, "file": "/etc/dnctl.conf"}
+WISH = {
+    "pipes": [],
+    "queues": [],
+    "first": 10000,
+    "last": 59999,
+    "remove": True,
+    "assumed": False,
+    "file": "/etc/dnctl.conf",
+}
 
 
 class FailingDnctl:
