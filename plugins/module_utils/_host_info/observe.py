@@ -89,15 +89,15 @@ def _jails(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
 def _pf(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     anchor = ("pfctl", "-a", parameters["anchor"], "-s")
     return {
-        "tables": parse_names(_show(host, "pf", *anchor, "Tables")),
-        "anchors": parse_names(_show(host, "pf", *anchor, "Anchors")),
+        "tables": parse_names(shown(host, "pf", *anchor, "Tables")),
+        "anchors": parse_names(shown(host, "pf", *anchor, "Anchors")),
     }
 
 
 def _pipes(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     ours = range(parameters["first"], parameters["last"] + 1)
-    pipes = parse_pipes(_show(host, "dummynet", "dnctl", "pipe", "show"))
-    queues = parse_queues(_show(host, "dummynet", "dnctl", "queue", "show"))
+    pipes = parse_pipes(shown(host, "dummynet", "dnctl", "pipe", "show"))
+    queues = parse_queues(shown(host, "dummynet", "dnctl", "queue", "show"))
     return {
         "pipes": sorted(number for number in pipes if number in ours),
         "queues": sorted(number for number in queues if number in ours),
@@ -110,7 +110,7 @@ def _limits(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     return {"rules": parse_rules(text or ""), "accounts": text is not None}
 
 
-def _show(host: Host, module: str, *argv: str) -> str:
+def shown(host: Host, module: str, *argv: str) -> str:
     """Return what is shown; nothing where the kernel module is not loaded or there is no such anchor."""
     done = host.runner.run(Command(argv))
     if done.rc == 0 or NO_ANCHOR in done.err:

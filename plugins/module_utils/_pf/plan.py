@@ -61,7 +61,7 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     file = render_file(wish)
     conf = render_conf(wish, actual.conf)
     fresh = loaded(actual.note, file, actual.shown)
-    called = _called(wish, actual.main)
+    called = calls_anchor(wish, actual.main)
     written = actual.file == file and actual.conf == conf
     saved = _saved(wish, actual)
     notes = {"unconfirmed": wish.mark if actual.mark else ""}
@@ -104,7 +104,7 @@ def _filled_again(wish: Wish, actual: Actual) -> list[Run]:
     ]
 
 
-def _called(wish: Wish, main: frozenset[str]) -> bool:
+def calls_anchor(wish: Wish, main: frozenset[str]) -> bool:
     """Whether the main ruleset in force calls the anchor for every kind of rule."""
     translation, (anchor, _load_line) = points(wish)
     return all(f"{line} all" in main for line in (*translation, anchor))
