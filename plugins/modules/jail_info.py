@@ -41,6 +41,9 @@ jails:
     jid:
       description: The number of the jail.
       type: int
+    age:
+      description: The seconds since its oldest process began; none if it has no process.
+      type: int
     path:
       description: The root.
       type: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
-from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_ages, parse_jails
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.observe import root
 
@@ -22,10 +22,13 @@ FOLDER = "/etc/jail.conf.d"
 
 
 def tell(host: Host, names: t.Sequence[str] | None) -> dict[str, dict[str, t.Any]]:
-    """Return what is known of the running jails (of those named, if any), by name, from one process."""
+    """Return what is known of the running jails (of those named, if any), by name, from two processes."""
     running = parse_jails(output(host.runner, "jls", "--libxo", "json", "-n"))
+    ages = parse_ages(output(host.runner, "ps", "-ax", "-o", "jid=", "-o", "etimes="))
     return {
-        name: _tell(host, name, parameters) for name, parameters in running.items() if names is None or name in names
+        name: {**_tell(host, name, parameters), "age": ages.get(int(parameters["jid"]))}
+        for name, parameters in running.items()
+        if names is None or name in names
     }
 
 

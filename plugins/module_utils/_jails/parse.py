@@ -16,6 +16,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseErro
 ALLOW_OID = "security.jail.param.allow."
 INTERFACE = re.compile(r"(?P<name>\S+): flags=")
 ADDRESS = re.compile(r"\s+inet6? (?P<address>[0-9a-f.:]+)")
+AGE = re.compile(r" *(?P<jid>[0-9]+) +(?P<seconds>[0-9]+|-) *")
 CONFIGURED = re.compile(r"\|(?P<address>[0-9a-f.:]+)/")
 
 Parameters = dict[str, t.Any]
@@ -61,6 +62,22 @@ def parse_mounts(text: str) -> list[tuple[str, str]]:
     """Return (kind of file system, mount point) of all mounts in their order, from ``mount -p``."""
     rows = [line.split() for line in text.splitlines() if line.strip()]
     return [(kind, point.replace("\\040", " ")) for _source, point, kind, *_options in rows]
+
+
+def parse_ages(text: str) -> dict[int, int]:
+    """Return the seconds since the oldest process of each jail began, by jid, from ``ps -ax -o jid= -o etimes=``.
+
+    Of a jail that consists of nothing but its parameters there is none, nor of a process that is just ending.
+    """
+    ages: dict[int, int] = {}
+    for line in text.splitlines():
+        match = AGE.fullmatch(line)
+        if match is None:
+            raise ParseError(f"`ps` printed a line that is not known: {line!r}")
+        if match["seconds"] != "-":
+            jid = int(match["jid"])
+            ages[jid] = max(int(match["seconds"]), ages.get(jid, 0))
+    return ages
 
 
 def user_of(running: t.Mapping[str, Parameters], name: str, path: str) -> str | None:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from model import task
 from support.lab import Lab, copy
 
 ROOTS = "/usr/local/jails/h1"
@@ -53,5 +55,16 @@ def test_what_a_customer_links_to_is_not_read(full: Lab) -> None:
     assert full.module("jail_info")["jails"]["alice"]["release"] is None
 
 
-def test_one_process_tells_of_all(full: Lab) -> None:
-    assert full.processes("jail_info") == 1
+def test_the_oldest_process_tells_how_long_a_jail_runs(full: Lab) -> None:
+    now = time.time()
+    jids = {name: int(full.run("jls", "-j", name, "jid")) for name in ("alice", "theirs")}
+    with full.host.kernel() as kernel:
+        for seconds in (100, 5000, 30):
+            task.add(kernel, ["server"], jid=jids["alice"], start=now - seconds)
+    jails = full.module("jail_info")["jails"]
+    assert jails["alice"]["age"] in range(5000, 5060)
+    assert jails["theirs"]["age"] is None
+
+
+def test_two_processes_tell_of_all(full: Lab) -> None:
+    assert full.processes("jail_info") == 2

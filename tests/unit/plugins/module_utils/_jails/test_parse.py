@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import (
+    parse_ages,
     parse_allow,
     parse_interfaces,
     parse_jails,
@@ -78,3 +79,9 @@ def test_every_recorded_list_of_mounts_is_understood() -> None:
     for file in ("01-identity", FILE, "08-storage", "11-redundancy"):
         for text in all_printed(file, "mount -p"):
             assert len(parse_mounts(text)) == len(text.splitlines())
+
+
+def test_the_oldest_process_of_each_jail_counts() -> None:
+    assert parse_ages("  0  9000\n 17     5\n 17   412\n 17     -\n 18     -\n") == {0: 9000, 17: 412}
+    with pytest.raises(ParseError, match="ps"):
+        parse_ages("JID ELAPSED\n")
