@@ -58,7 +58,8 @@ def _translation(rules: Rules) -> list[Values]:
     return [
         {"kind": rule.action, "interface": rule.interface, "source": rule.source, "public": rule.goal}
         for rule in rules
-        if rule.action in ("nat", "binat")
+        # To itself it seems to come from the bridge, or its answers would never leave it.
+        if rule.action in ("nat", "binat") and rule.source != rule.target
     ]
 
 

@@ -183,11 +183,12 @@ def test_a_port_is_published_over_ipv6_at_the_jails_own_address(network: Lab) ->
 
 
 def test_of_a_stack_of_its_own_the_rules_say_which_addresses_pass(network: Lab) -> None:
-    alice = jail("alice", 17, network="vnet", address6="2001:db8:1::17")
+    alice = jail("alice", 17, network="vnet", address6="2001:db8:1::17", publish=[port(8017, 22)])
     start(network, alice)
     converge(network, alice)
     found = told(network)["alice"]
     assert (found["vnet"], found["addresses"]) == (True, [])
+    assert [each["interface"] for each in found["translation"]] == ["vtnet0"]
     assert found["passed"] == ["192.168.1.17", "2001:db8:1::17"]
 
 
