@@ -13,6 +13,8 @@ import typing as t
 # Its words for jails as a subject: any beginning of "jail" will do for rctl(8), but one letter and the whole are usual.
 _SUBJECT = re.compile(r"(?:j|jail):(?P<name>[^:]+):", re.IGNORECASE)
 
+_USED = re.compile(r"(?P<resource>[a-z]+)=(?P<amount>[0-9]+)")
+
 
 def parse_rules(text: str) -> dict[str, set[str]]:
     """Return the rules of jails that ``rctl`` prints, as text, by jail; others are no affair of ours."""
@@ -23,6 +25,11 @@ def parse_lines(lines: t.Iterable[str]) -> dict[str, set[str]]:
     """Return the rules of jails in lines of rctl.conf(5), as text, by the name of the jail."""
     words = (line.partition("#")[0].split() for line in lines)
     return _by_jail(word[0] for word in words if word)
+
+
+def parse_usage(text: str) -> dict[str, int]:
+    """Return what of each resource is used, from ``rctl -u`` of one subject."""
+    return {match["resource"]: int(match["amount"]) for match in map(_USED.fullmatch, text.splitlines()) if match}
 
 
 def _by_jail(rules: t.Iterable[str]) -> dict[str, set[str]]:

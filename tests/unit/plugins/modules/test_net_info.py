@@ -10,16 +10,13 @@ import typing as t
 
 import pytest
 
-from ansible_collections.jailisp.vps.plugins.filter.pf_rules import FilterModule as Rules
-from ansible_collections.jailisp.vps.plugins.filter.pipes import FilterModule as Pipes
-from model import connect, task
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.shaping import pipes
+from model import connect
+from support import network as support
 from support.lab import Lab
 
 from ..filter.conftest import host as host_values
 from ..filter.conftest import jail
-
-pf_rules = Rules().filters()["pf_rules"]
-pipes = Pipes().filters()["pipes"]
 
 PUBLIC, OWN, CLIENT = "203.0.113.10", "203.0.113.20", "198.51.100.77"
 OF_JAILS = "<jails>"
@@ -34,32 +31,17 @@ def port(number: int | list[int], to: int, protocol: str = "tcp", sources: t.Seq
 
 
 def start(lab: Lab, record: Values) -> None:
-    """Start a jail as its record says, with something that listens for ssh."""
-    addresses = [f"ip4.addr=lo1|{record['address']}"]
-    addresses += [f"ip6.addr=lo1|{record['address6']}"] if record["address6"] else []
-    how = ["vnet"] if record["network"] == "vnet" else addresses
-    lab.run("jail", "-c", f"name={record['name']}", "path=/", "persist", *how)
-    jid = int(lab.run("jls", "-j", record["name"], "jid"))
-    with lab.host.kernel() as kernel:
-        task.add(kernel, ["server"], jid=jid, listen=[["tcp4", "*", 22, 3]])
+    support.start(lab, {**record, "path": "/"})
 
 
 def converge(lab: Lab, *jails: Values) -> None:
-    """Make rules, pipes and queues of records."""
-    for name, options in (("dummynet_pipes", pipes(jails, host_values()["link"])), ("pf_anchor", rules(jails))):
-        result = lab.module(name, **options)
-        assert not result.get("failed"), result["msg"]
-
-
-def rules(jails: t.Iterable[Values]) -> Values:
-    return t.cast(Values, pf_rules(jails, host_values(netblocks=["192.168.1.0/24", "2001:db8:1::/64"])))
+    support.converge(lab, host_values(netblocks=["192.168.1.0/24", "2001:db8:1::/64"]), *jails)
 
 
 @pytest.fixture
 def network(lab: Lab) -> Lab:
     """Return a host that has pf, dummynet and the interface of jails."""
-    lab.run("kldload", "pf", "dummynet")
-    lab.run("ifconfig", "lo1", "create")
+    support.prepare(lab)
     return lab
 
 
@@ -136,7 +118,8 @@ def test_a_jail_without_a_cap_is_told_with_its_share_of_the_line(network: Lab) -
 def test_a_line_of_any_rate_is_told_as_unlimited(network: Lab) -> None:
     bob = jail("bob", 18)
     converge(network, bob)
-    network.module("dummynet_pipes", **pipes([bob], {"up": 10**10, "down": 10**10}))
+    faster: Values = {**pipes([bob], {"up": 10**10, "down": 10**10})}
+    network.module("dummynet_pipes", **faster)
     assert told(network)["bob"]["shaping"]["up"]["rate"] == 0
 
 
