@@ -112,6 +112,9 @@ class Demonstration:
         say("Somebody stops a jail by hand. ansible-playbook drift.yml tells, and changes nothing")
         self.look("h1", "service jail onestop bob", expected=0)
         self.play("drift.yml", fails=True)
+        say("His customer calls. What is in force for bob: ansible-playbook show.yml -e jail=bob")
+        if "DIFFERS      it does not run" not in self.play("show.yml", "-e", "jail=bob"):
+            raise SystemExit("It was to tell that bob does not run.")
         say("Converge again, and nothing differs")
         self.play("site.yml", "--limit", "h1")
         self.play("drift.yml")

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.jailisp.vps.plugins.filter.jail_report import FilterModule
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.filters import jails_parameters, limits
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.show_differences import differences
 from model import connect
 from model.host import Host
 from support import network
@@ -210,6 +213,70 @@ def test_what_somebody_undid_is_told(host: Lab, command: str, differs: str) -> N
 def test_a_host_that_was_converged_differs_in_nothing(host: Lab, changes: Values) -> None:
     converge(host, alice(**changes))
     assert jail_report(alice(**changes), answers(host))["differs"] == []
+
+
+SOURCES = st.lists(st.sampled_from(["192.0.2.0/24", "198.51.100.7", "2001:db8:7::/48"]), max_size=2, unique=True)
+
+
+@st.composite
+def published(draw: st.DrawFn, number: int) -> list[Values]:
+    """Return what a jail publishes: single ports and ranges, that no other jail has."""
+    lengths = draw(st.lists(st.integers(1, 4), max_size=3))
+    return [
+        {
+            "protocol": draw(st.sampled_from(["tcp", "udp"])),
+            "address": draw(st.sampled_from([PUBLIC, "203.0.113.11"])),
+            "port": first if length == 1 else [first, first + length - 1],
+            "to": draw(st.integers(1, 60000)),
+            "from": draw(SOURCES),
+        }
+        for first, length in zip(range(1000 * number, 1000 * number + 30, 10), lengths, strict=False)
+    ]
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> list[Values]:
+    """Return up to three jails of a host that publish, are shaped and are let out in any way."""
+    free = {"up": None, "down": None, "weight": draw(st.integers(1, 100))}
+    return [
+        jail(
+            f"j{number}",
+            number,
+            state=draw(st.sampled_from(["running", "stopped", "suspended"])),
+            network=draw(st.sampled_from(["shared", "vnet"])),
+            address6=draw(st.sampled_from([None, f"2001:db8:1::{number}"])),
+            publish=draw(published(number)),
+            bandwidth=draw(st.sampled_from([CAPPED, free])),
+            outgoing={"smtp": draw(st.booleans())},
+            **draw(st.sampled_from([{}, {"publish_all": True, "public": f"203.0.113.{number}"}])),
+        )
+        for number in range(21, 21 + draw(st.integers(1, 3)))
+    ]
+
+
+@pytest.fixture(scope="module")
+def bare(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
+    """Return a host without jails, whose rules become now these, now those."""
+    folder = tmp_path_factory.mktemp("bare") / "h1"
+    copy(installed, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        lab = Lab(Host(folder), patch)
+        network.prepare(lab)
+        yield lab
+
+
+@settings(max_examples=30)
+@given(fleets())
+def test_rules_of_any_records_are_told_as_these_records_say(bare: Lab, jails: list[Values]) -> None:
+    network.converge(bare, host_values(netblocks=["192.168.1.0/24", "2001:db8:1::/64"]), *jails)
+    said = {"jail": {}, "net": bare.module("net_info", names=[each["name"] for each in jails]), "limits": {}}
+    for each in jails:
+        assert list(differences(each, said)) == []
+        for entry in each["publish"]:
+            less = {**each, "publish": [other for other in each["publish"] if other is not entry]}
+            told = [text for text in differences(less, said) if "is published, and not by its record" in text]
+            over_ipv4 = not entry["from"] or any(":" not in source for source in entry["from"])
+            assert len(told) == int(over_ipv4 and each["state"] != "suspended")
 
 
 def test_words_for_what_a_record_may_say(host: Lab) -> None:
