@@ -307,7 +307,7 @@ def end(lab: Lab) -> dict[str, t.Any]:
     files = {name: value[:3] if "/etc/ssh/ssh_host_" in name else value for name, value in files.items()}
     running = lab.module("jail_info")["jails"]
     for jail in running.values():
-        del jail["jid"]
+        del jail["jid"], jail["age"]
         jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
     looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
     return {"files": files, "running": running, **looks}
