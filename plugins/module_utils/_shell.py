@@ -87,6 +87,8 @@ def converge(subsystem: Subsystem[t.Any], host: Host, *, check_mode: bool) -> Ou
         return outcome
     trouble = Trouble()
     for attempt in range(1, subsystem.attempts + 1):
+        # What an earlier attempt brought to light.
+        outcome.errors += [refusal for refusal in plan.refused if refusal not in outcome.errors]
         if plan.empty:
             break
         if attempt > 1 and not plan.quiet and set(plan.commands) <= set(outcome.commands):

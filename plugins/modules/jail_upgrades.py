@@ -77,6 +77,9 @@ options:
       - The releases that jails get, and those that they hold. Each key is a release with its patch level, such as
         V(15.1-RELEASE-p1), each value has the keys C(archive), the path of its base archive on the host, C(sha256), the
         SHA-256 of that archive, and C(src), the path of its built source tree, with O(mode=installworld).
+      - With C(url), the host fetches an archive that is missing and that an upgrade reads, by fetch(1); it has its name
+        only when its SHA-256 is the given one. Its folder is there already. What is done to the jails is foretold in
+        check mode once the archive is there; before, that it is fetched, and which jails change.
     type: dict
     required: true
   folder:

@@ -77,6 +77,8 @@ options:
       - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
         C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive. C(src) is for
         M(jailisp.vps.jail_upgrades).
+      - With C(url), the host fetches an archive that is missing and that a fresh root is made from, by fetch(1); it has
+        its name only when its SHA-256 is the given one. Its folder is there already.
     type: dict
     required: true
   files:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 import typing as t
 
 from model import world
 from model.command import Exit, options
 from model.files import Files, reason
+from model.fuse import Fuse
 from model.userland import check_open, check_room, usage
 
 if t.TYPE_CHECKING:
@@ -187,7 +189,12 @@ def _keep(ctx: Context, flags: t.Mapping[str, list[str]], path: str, data: bytes
     files = Files(ctx.host)
     check_open(files, place)
     check_room(files, place, len(data))
-    place.write_bytes(data)
+    # fetch.c: a file that is there stays until the new one is whole; with none, the name is taken at once.
+    part = place.with_name(f".fetch.{place.name}.{secrets.token_hex(3)}") if place.exists() else place
+    part.write_bytes(data[: len(data) // 2])
+    Fuse(ctx).step()
+    part.write_bytes(data)
+    part.replace(place)
 
 
 def openssl(ctx: Context) -> int:

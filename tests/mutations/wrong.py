@@ -187,6 +187,7 @@ def _text(key: Key) -> t.Iterator[Wrong]:
                 ("a line end behind it", "lo1\n"),
                 ("of another script", "lö1"),
                 ("a template", "{{ nothing }}"),
+                ("an address with a password", "http://me:secret@lo1/x"),
             )
         )
 

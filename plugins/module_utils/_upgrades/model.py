@@ -11,23 +11,13 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import DATASET, RELEASE, SHA256
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release, plain, release
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import DATASET
 
 MOST_PORTS = 100
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release on the host: its base archive with its SHA-256, and its source tree if it has one."""
-
-    name: str
-    archive: str
-    sha256: str
-    source: str | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     dataset, back = parameters["dataset"], parameters["state"] == "rolled_back"
     if dataset is not None and not DATASET.fullmatch(dataset):
         raise InvalidDesired(f"dataset: {dataset!r} is no name of a dataset")
-    releases = {name: _release(name, record) for name, record in parameters["releases"].items()}
+    releases = {name: release(name, record) for name, record in parameters["releases"].items()}
     jails = {name: _jail(record) for name, record in by_name(parameters["jails"], "jails").items()}
     for name, jail in jails.items():
         if dataset and jail.image:
@@ -84,7 +74,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         jails=jails,
         back=back,
         releases=releases,
-        folder=_plain("folder", parameters["folder"]),
+        folder=plain("folder", parameters["folder"]),
         dataset=dataset,
         installworld=parameters["mode"] == "installworld",
         delete_old=parameters["delete_old"],
@@ -95,34 +85,19 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     )
 
 
-def _known(name: str, release: str, releases: t.Mapping[str, Release], *, installworld: bool) -> None:
-    if release not in releases:
+def _known(name: str, wanted: str, releases: t.Mapping[str, Release], *, installworld: bool) -> None:
+    if wanted not in releases:
         known = ", ".join(sorted(releases)) or "none is given"
-        raise InvalidDesired(f"jails: {name}: release: {release} is not among releases ({known}); add it there")
-    if installworld and releases[release].source is None:
-        raise InvalidDesired(f"releases: {release}: src: mode installworld needs the built source tree; name it")
-
-
-def _release(name: str, record: t.Any) -> Release:
-    if not RELEASE.fullmatch(name):
-        raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
-    if not isinstance(record, dict) or not {"archive", "sha256"} <= set(record) <= {"archive", "sha256", "src"}:
-        raise InvalidDesired(
-            f"releases: {name}: give it the keys archive and sha256, src if you have it, and no others"
-        )
-    if not SHA256.fullmatch(str(record["sha256"])):
-        raise InvalidDesired(f"releases: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
-    source = record.get("src")
-    if source is not None:
-        _plain(f"releases: {name}: src", str(source))
-    return Release(name, _plain(f"releases: {name}: archive", str(record["archive"])), record["sha256"], source)
+        raise InvalidDesired(f"jails: {name}: release: {wanted} is not among releases ({known}); add it there")
+    if installworld and releases[wanted].source is None:
+        raise InvalidDesired(f"releases: {wanted}: src: mode installworld needs the built source tree; name it")
 
 
 def _jail(record: t.Mapping[str, t.Any]) -> Jail:
     name = record["name"]
     if not NAME.fullmatch(name):
         raise InvalidDesired(f"jails: {name!r}: name: no jail can have it; see the module jails for what it takes")
-    path = _plain(f"jails: {name}: path", record["path"])
+    path = plain(f"jails: {name}: path", record["path"])
     try:
         ipaddress.ip_address(record["address"])
     except ValueError as error:
@@ -132,9 +107,3 @@ def _jail(record: t.Mapping[str, t.Any]) -> Jail:
         raise InvalidDesired(f"jails: {name}: ports: give at most {MOST_PORTS} of 1 to 65535, not {wrong or 'more'}")
     image = backing(f"jails: {name}", record, path)
     return Jail(name, path, record["release"], record["address"], tuple(sorted(set(record["ports"]))), image)
-
-
-def _plain(what: str, path: str) -> str:
-    if not is_plain(path):
-        raise InvalidDesired(f"{what}: {path!r} is not an absolute, plain path below /")
-    return path

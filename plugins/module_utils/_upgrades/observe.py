@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import is_fetched
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.plan import (
@@ -41,6 +42,7 @@ LIST = ("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-o", "name", "-r")
 class Upgrades:
     """The subsystem of the module jail_upgrades."""
 
+    # What an upgrade does is planned by what is in its release's archive: one that is missing is fetched first.
     attempts = 1
 
     def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
@@ -73,8 +75,10 @@ class Upgrades:
     def _read(self, host: Host, name: str) -> None:
         """Read a release's archive: its digest, and what is in it if it is the right one."""
         release = self.wish.releases[name]
-        if name not in self._digests:
+        if self._digests.get(name) is None:
             self._digests[name] = host.files.sha256(release.archive)
+        if is_fetched(release, self._digests[name]):
+            self.attempts = 2
         if name not in self._trees and self._digests[name] == release.sha256:
             self._trees[name] = parse_listing(output(host.runner, "tar", "-tvf", release.archive))
 
@@ -90,7 +94,7 @@ class Upgrades:
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""
-        return plan(self.wish, actual)
+        return plan(self.wish, actual, attempt)
 
 
 def _found(files: Files, jail: Jail, running: t.Mapping[str, t.Any], units: t.Iterable[str]) -> Found:

@@ -32,6 +32,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Run,
     Step,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, complaint, is_fetched
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
     BACK,
     BEGUN,
@@ -65,7 +66,8 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.versions imp
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import VERSION_FILE
 
 if t.TYPE_CHECKING:
-    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Release, Wish
+    from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
+    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Wish
 
 SNAPSHOT = "jailisp-upgrade"
 # The states in which a root holds anything else than what it held before.
@@ -141,18 +143,24 @@ def _ends(found: Found, *, back: bool) -> tuple[str, str]:
     return found.version or "", found.version or ""
 
 
-def plan(wish: Wish, actual: Actual) -> Plan:
-    """Return the steps: what the host needs, then all jails side by side; raise what refuses the whole run."""
+def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
+    """Return the steps: what the host needs, then all jails side by side; raise what refuses the whole run.
+
+    Archives that are missing are fetched by themselves at first: what is in them says what is done to a jail.
+    """
     going = [name for name, jail in wish.jails.items() if changes(actual.jails[name], jail, back=wish.back)]
     if not wish.back:
         _in_order(wish, actual, going)
     bad = _bad(wish, actual, going)
-    ready = [name for name in going if name not in bad]
+    chosen = [name for name in going if name not in bad]
+    missing = _to_fetch(wish, actual, chosen)
+    waits = bool(missing) and attempt == 1
+    ready = [name for name in chosen if not waits and not missing.keys() & _reads(wish, actual, name)]
     ways = [_back(wish, actual, name) if wish.back else _forward(wish, actual, name) for name in ready]
     branches = (Branches(tuple(ways), tuple(_undo(wish, actual, name) for name in ready), wish.at_once),)
     return Plan(
-        steps=(*_prepared(wish, actual, ready), *branches) if ready else (),
-        changes=tuple(_change(wish, actual, name) for name in ready),
+        steps=(*map(Fetch, missing.values()), *((*_prepared(wish, actual, ready), *branches) if ready else ())),
+        changes=tuple(_change(wish, actual, name) for name in chosen),
         refused=(*bad.items(), *_unread(wish, actual, going)),
         notes={"report": rows(wish, actual, going)},
     )
@@ -211,12 +219,20 @@ def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[st
 
 
 def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
-    release = wish.releases[name]
-    digest = actual.digests.get(name)
-    if digest is None:
-        yield f"there is no archive {release.archive} of {name} on this host; put it there"
-    elif digest != release.sha256:
-        yield f"{release.archive} has the SHA-256 {digest}, not {release.sha256} as given; fetch it again"
+    wrong = complaint(wish.releases[name], actual.digests.get(name))
+    if wrong:
+        yield f"{name}: {wrong}"
+
+
+def _reads(wish: Wish, actual: Actual, name: str) -> set[str]:
+    """Return the releases whose archives the upgrade of a jail reads."""
+    return {wish.jails[name].release, _ends(actual.jails[name], back=wish.back)[0]}
+
+
+def _to_fetch(wish: Wish, actual: Actual, chosen: list[str]) -> dict[str, Release]:
+    """Return, by name, the releases of upgrades whose archives are missing; going back needs none."""
+    names = sorted({release for name in chosen for release in _reads(wish, actual, name)}) if not wish.back else []
+    return {name: wish.releases[name] for name in names if is_fetched(wish.releases[name], actual.digests.get(name))}
 
 
 # What the host needs --------------------------------------------------------------------------------------------------
@@ -228,11 +244,7 @@ def _prepared(wish: Wish, actual: Actual, ready: list[str]) -> list[Step]:
     steps: list[Step] = [MakeFolder(path, mode) for path, mode in folders if path not in actual.there]
     if wish.back:
         return steps
-    names = {
-        release
-        for name in ready
-        for release in (wish.jails[name].release, _ends(actual.jails[name], back=wish.back)[0])
-    }
+    names = {release for name in ready for release in _reads(wish, actual, name)}
     for release in (wish.releases[name] for name in sorted(names)):
         archive = etc_archive(wish, release)
         if archive not in actual.there:

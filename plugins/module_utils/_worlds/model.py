@@ -18,25 +18,10 @@ from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release, checked, plain, release
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import normalized
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
-# A release names a dataset and a folder.
-RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}")
 DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release: the base archive on the host that holds it, and the archive's SHA-256.
-
-    Or, with ``is_root``, the root of a jail as jail_archives packed it elsewhere; ``name`` is the jail's then.
-    """
-
-    name: str
-    archive: str
-    sha256: str
-    is_root: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +86,7 @@ class Wish:
 
 def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
-    releases = {name: _release(name, record) for name, record in parameters["releases"].items()}
+    releases = {name: release(name, record) for name, record in parameters["releases"].items()}
     worlds = by_name(parameters["worlds"], "worlds")
     seeds = by_name(parameters["files"], "files", "path")
     dataset, release_dataset = parameters["dataset"], parameters["release_dataset"]
@@ -131,43 +116,26 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     )
 
 
-def _release(name: str, record: t.Any) -> Release:
-    if not RELEASE.fullmatch(name):
-        raise InvalidDesired(f"releases: {name!r} is no name of a release such as 15.1-RELEASE-p1")
-    if not isinstance(record, dict) or not ({"archive", "sha256"} <= set(record) <= {"archive", "sha256", "src"}):
-        raise InvalidDesired(
-            f"releases: {name}: give it the keys archive and sha256, src if you have it, and no others"
-        )
-    return Release(name, *_archive("releases", name, record))
-
-
-def _archive(what: str, name: str, record: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    """Return the path and the SHA-256 of an archive."""
-    if not SHA256.fullmatch(str(record["sha256"])):
-        raise InvalidDesired(f"{what}: {name}: sha256: {record['sha256']!r} is not 64 hexadecimal digits")
-    return _plain(what, name, "archive", str(record["archive"])), record["sha256"]
-
-
 def _world(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> World:
     name = record["name"]
     if not NAME.fullmatch(name):
         raise InvalidDesired(f"worlds: {name!r}: name: no jail can have it; see the module jails for what it takes")
-    path = _plain("worlds", name, "path", record["path"])
+    path = plain(f"worlds: {name}: path", record["path"])
     properties = tuple(normalized(f"worlds: {name}: properties", record["properties"]).items())
     return World(name, path, _source(record, releases), backing(f"worlds: {name}", record, path), properties)
 
 
 def _source(record: t.Mapping[str, t.Any], releases: dict[str, Release]) -> Release:
     """Return what a fresh root is made from."""
-    name, release, packed = record["name"], record["release"], record["root_archive"]
-    if (release is None) == (packed is None):
+    name, wanted, packed = record["name"], record["release"], record["root_archive"]
+    if (wanted is None) == (packed is None):
         raise InvalidDesired(f"worlds: {name}: give either its release, or root_archive")
     if packed is not None:
-        return Release(name, *_archive("worlds", f"{name}: root_archive", packed), is_root=True)
-    if release not in releases:
+        return Release(name, *checked("worlds", f"{name}: root_archive", packed), is_root=True)
+    if wanted not in releases:
         known = ", ".join(sorted(releases)) or "none is given"
-        raise InvalidDesired(f"worlds: {name}: release: {release} is not among releases ({known}); add it there")
-    return releases[release]
+        raise InvalidDesired(f"worlds: {name}: release: {wanted} is not among releases ({known}); add it there")
+    return releases[wanted]
 
 
 def _all_doomed(parameters: t.Mapping[str, t.Any], worlds: t.Collection[str]) -> dict[str, Doomed]:
@@ -189,7 +157,7 @@ def _doomed(record: t.Mapping[str, t.Any], root: str) -> Doomed:
     if (archive is None) != record["without_archive"]:
         raise InvalidDesired(f"destroy: {name}: give either its archive, or without_archive: true")
     if archive is not None:
-        entry = parse_entry(posixpath.basename(_plain("destroy", name, "archive", archive)))
+        entry = parse_entry(posixpath.basename(plain(f"destroy: {name}: archive", archive)))
         if entry is None or (entry.name, entry.kind) != (name, "archive"):
             raise InvalidDesired(f"destroy: {name}: archive: {archive} is no archive of {name}; name its own")
     path = f"{root}/{name}"
@@ -200,9 +168,3 @@ def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:
     if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path:
         raise InvalidDesired(f"files: {path!r}: not a plain path relative to the root")
     return Seed(path, record["content"], file_mode(path, record["mode"]))
-
-
-def _plain(what: str, name: str, key: str, path: str) -> str:
-    if not is_plain(path):
-        raise InvalidDesired(f"{what}: {name}: {key}: {path!r} is not an absolute, plain path below /")
-    return path

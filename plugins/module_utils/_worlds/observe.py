@@ -24,7 +24,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     parse_datasets,
     parse_version,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, fresh, plan
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, plan, unpacks
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.remains import remains_of
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
@@ -56,7 +56,8 @@ class Worlds:
         datasets = self._datasets(host)
         for world in self.wish.worlds.values():
             archive = world.release.archive
-            if archive not in self._digests and fresh(world, roots, datasets, self.wish):
+            # What is missing may have been fetched since.
+            if self._digests.get(archive) is None and unpacks(world, roots, datasets, self.wish):
                 self._digests[archive] = host.files.sha256(archive)
         remains = remains_of(self.wish, host, datasets, self._kept)
         return Actual(roots, datasets, dict(self._digests), remains)

@@ -29,13 +29,15 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
     Write,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, complaint, is_fetched
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds import destroy
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import clear, staging
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
+    from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains
-    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Release, Wish, World
+    from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Wish, World
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import Dataset
 
 
@@ -74,6 +76,12 @@ def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Da
     return no_root and (wish.dataset is None or f"{wish.dataset}/{world.name}" not in datasets)
 
 
+def unpacks(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
+    """Whether the archive of the jail's release is needed: a release that has its dataset is just cloned."""
+    cloned = wish.dataset is not None and not world.release.is_root and wish.snapshot(world.release) in datasets
+    return fresh(world, roots, datasets, wish) and not cloned
+
+
 def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     """Return the steps: doomed roots go, then releases that clones need, then all fresh roots side by side."""
     must_stay = destroy.refused(wish, actual.remains)
@@ -105,7 +113,11 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
         filled = _side_by_side([_fill_dataset(wish, actual, world) for world in moved], moved, wish)
         steps = (*_mounts(wish, actual), *made, *clones, *filled)
     return Plan(
-        steps=(*[step for doomed, there in going for step in destroy.steps(wish, doomed, there)], *steps),
+        steps=(
+            *[step for doomed, there in going for step in destroy.steps(wish, doomed, there)],
+            *_fetches(actual, new),
+            *steps,
+        ),
         changes=(
             *[destroy.change(doomed, there) for doomed, there in going],
             *[Change(f"world {world.path}", None, f"{_shown(world.release)}\n") for world in new],
@@ -139,14 +151,19 @@ def _bad_releases(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
         ]
         for release in sorted({world.release for world in waiting}, key=lambda release: release.name):
             names = ", ".join(world.name for world in waiting if world.release == release)
-            if digest is None:
-                yield release.name, f"there is no archive {archive} on this host; put it there (needed by {names})"
-            elif digest != release.sha256:
-                yield (
-                    release.name,
-                    f"{archive} has the SHA-256 {digest}, not {release.sha256} as given; it is damaged, incomplete or "
-                    f"another file: fetch it again (needed by {names})",
-                )
+            wrong = complaint(release, digest)
+            if wrong:
+                yield release.name, f"{wrong} (needed by {names})"
+
+
+def _fetches(actual: Actual, new: list[World]) -> list[Fetch]:
+    """Fetch the archives that are missing, each once."""
+    releases = {world.release.archive: world.release for world in new}
+    return [
+        Fetch(releases[archive])
+        for archive, digest in actual.digests.items()
+        if archive in releases and is_fetched(releases[archive], digest)
+    ]
 
 
 def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
@@ -294,19 +311,19 @@ def _unpack(wish: Wish, release: Release, place: str, name: str) -> list[Step]:
 
 def _make_release(wish: Wish, actual: Actual, release: Release) -> list[Step]:
     """Fill the release's dataset and take the snapshot, which says that it is whole; without it, begin again."""
-    snapshot = wish.snapshot(release)
+    snapshot, name = wish.snapshot(release), release.name
     dataset = snapshot.partition("@")[0]
     there = actual.datasets.get(dataset)
     place = there.mountpoint if there else f"{wish.release_root}/{release.name}"
     if there:
         begin = [
-            *([] if there.mounted else [Run(Command(("zfs", "mount", dataset)))]),
-            Run(Command(("chflags", "-R", "noschg", place))),
-            Run(Command(("find", place, "-mindepth", "1", "-delete"))),
+            *([] if there.mounted else [Run(Command(("zfs", "mount", dataset)), name)]),
+            Run(Command(("chflags", "-R", "noschg", place)), name),
+            Run(Command(("find", place, "-mindepth", "1", "-delete")), name),
         ]
     else:
-        begin = [Run(Command(("zfs", "create", dataset)))]
-    return [*begin, *_unpack(wish, release, place, ""), Run(Command(("zfs", "snapshot", snapshot)))]
+        begin = [Run(Command(("zfs", "create", dataset)), name)]
+    return [*begin, *_unpack(wish, release, place, name), Run(Command(("zfs", "snapshot", snapshot)), name)]
 
 
 def _clone(wish: Wish, world: World) -> tuple[Step, ...]:

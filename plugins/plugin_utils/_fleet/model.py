@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import ALLOWED_BY_DEFAULT
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import URL
 
 NAME_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
 RELEASE_PATTERN = r"[0-9]{1,3}\.[0-9]{1,3}-[A-Z][A-Z0-9]{0,15}(-p[0-9]{1,4})?"
@@ -457,6 +458,14 @@ HOST_KEYS = (
                 required=True,
                 pattern=r"[0-9a-f]{64}",
                 form="64 hexadecimal digits, in lower case",
+            ),
+            Key(
+                "url",
+                "text",
+                "Where the host fetches the archive if it is missing when it is needed.",
+                pattern=URL.pattern,
+                form="an address such as https://download.freebsd.org/releases/amd64/15.1-RELEASE/base.txz, without a "
+                "name and a password",
             ),
             Key(
                 "src",

@@ -328,7 +328,7 @@ def test_an_archive_that_cannot_be_unpacked_leaves_no_root(request: pytest.Fixtu
     truncate(path)
     broken = {RELEASE: {"archive": BASE, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}}
     result = land.module("alice", releases=broken)
-    assert "tar" in errors(result)["alice" if place == "land" else ""]
+    assert "tar" in errors(result)["alice" if place == "land" else RELEASE]
     assert land.names() == []
     path.write_bytes(right)
     land.converge("alice")

@@ -94,8 +94,18 @@ def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
             for path in ("a", "/", "/a/../b", "//a", "/a\n")
         ],
         ([], {"releases": {"a/b": RELEASES[RELEASE]}}, "releases: 'a/b' is no name of a release"),
-        ([], {"releases": {"a": {"archive": "/x"}}}, "releases: a: give it the keys archive and sha256, src if"),
-        ([], {"releases": {"a": "/x"}}, "releases: a: give it the keys archive and sha256, src if"),
+        *[
+            ([], {"releases": {"a": record}}, "releases: a: give it the keys archive and sha256, src and url if you")
+            for record in ({"archive": "/x"}, "/x", {"archive": "/x", "sha256": SHA256, "address": "x"})
+        ],
+        *[
+            (
+                [],
+                {"releases": {"a": {"archive": "/x", "sha256": SHA256, "url": url}}},
+                f"releases: a: url: {url!r} is no address that fetch(1) takes; write https://HOST/PATH, http, ftp or",
+            )
+            for url in ("/x", "https://a", "https://me:secret@a/x", "gopher://a/x", "file://x/y", "http://a/x y")
+        ],
         (
             [],
             {"releases": {"a": {"archive": "/x", "sha256": "12"}}},
@@ -223,7 +233,7 @@ def test_a_dataset_that_holds_no_world_is_refused(kind: str) -> None:
 @pytest.mark.parametrize(
     ("digest", "reason"),
     [
-        (None, "there is no archive /var/base.txz on this host; put it there (needed by alice, bob)"),
+        (None, "there is no archive /var/base.txz on this host; put it there, or give its url (needed by alice, bob)"),
         ("cd" * 32, f"/var/base.txz has the SHA-256 {'cd' * 32}, not {SHA256} as given; it is damaged"),
     ],
     ids=["missing", "wrong"],
