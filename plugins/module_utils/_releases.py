@@ -23,7 +23,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 # A release names a dataset and a folder.
 RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,62}")
 # What fetch(1) takes. Without a name and a password, since arguments are for all to see.
-URL = re.compile(r"(?:(?:https?|ftp)://[^/?#@\s]+|file://)/[!-~]+")
+URL = re.compile(r"((https?|ftp)://[0-9A-Za-z.:\[\]-]+|file://)/[!-z|~]+")
 KEYS = frozenset({"archive", "sha256"})
 MORE_KEYS = frozenset({"src", "url"})
 # fetch(1) gives up after so many seconds without a byte, and whoever started it after so many in all.

@@ -156,10 +156,11 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     missing = _to_fetch(wish, actual, chosen)
     waits = bool(missing) and attempt == 1
     ready = [name for name in chosen if not waits and not missing.keys() & _reads(wish, actual, name)]
+    fetches: tuple[Step, ...] = tuple(Fetch(release) for release in missing.values())
     ways = [_back(wish, actual, name) if wish.back else _forward(wish, actual, name) for name in ready]
     branches = (Branches(tuple(ways), tuple(_undo(wish, actual, name) for name in ready), wish.at_once),)
     return Plan(
-        steps=(*map(Fetch, missing.values()), *((*_prepared(wish, actual, ready), *branches) if ready else ())),
+        steps=(*fetches, *_prepared(wish, actual, ready), *branches) if ready else fetches,
         changes=tuple(_change(wish, actual, name) for name in chosen),
         refused=(*bad.items(), *_unread(wish, actual, going)),
         notes={"report": rows(wish, actual, going)},

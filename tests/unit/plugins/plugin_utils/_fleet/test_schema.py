@@ -303,7 +303,14 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
         "vps_neighbourhoods": {"n1": {"path": "/jails/n1", "disk": "80G"}},
         "vps_overcommit": {"memory": "100%", "disk": "150%", "bandwidth": "300%"}, "vps_ports": "8000-8999",
         "vps_orders": True, "vps_archives": "/var/jail-archives", "vps_archive_days": 90, "vps_release": RELEASE,
-        "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64, "src": "/usr/src"}},
+        "vps_releases": {
+            RELEASE: {
+                "archive": "/var/base.txz",
+                "sha256": "0" * 64,
+                "url": "https://mirror.example.net/base.txz",
+                "src": "/usr/src",
+            }
+        },
         "vps_upgrades": "/var/jail-upgrades", "vps_jail_interface": "lo1", "vps_bridge": "bridge1",
     },
 }  # fmt: skip
