@@ -14,6 +14,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import is_fetched
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import build_of
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.plan import (
     Actual,
@@ -34,6 +35,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
+    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail
 
 LIST = ("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-o", "name", "-r")
@@ -52,6 +54,7 @@ class Upgrades:
         # Reading an archive takes long; it is read once, also when the host is looked at again afterwards.
         self._digests: dict[str, str | None] = {}
         self._trees: dict[str, Tree] = {}
+        self._builds: dict[str, Build] = {}
 
     def observe(self, host: Host) -> Actual:
         """Read roots and journals, and those archives that an upgrade needs."""
@@ -67,6 +70,7 @@ class Upgrades:
             kernel=kernel,
             run=self._run,
             trees=dict(self._trees),
+            builds=dict(self._builds),
             digests=dict(self._digests),
             there=self._there(host.files),
             datasets=self._datasets(host),
@@ -81,6 +85,8 @@ class Upgrades:
             self.attempts = 2
         if name not in self._trees and self._digests[name] == release.sha256:
             self._trees[name] = parse_listing(output(host.runner, "tar", "-tvf", release.archive))
+            if self.wish.installworld and release.source is not None and not self.wish.back:
+                self._builds[name] = build_of(host, release)
 
     def _there(self, files: Files) -> frozenset[str]:
         folder = self.wish.folder

@@ -33,6 +33,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, complaint, is_fetched
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import mismatch
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
     BACK,
     BEGUN,
@@ -67,6 +68,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import V
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
+    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Wish
 
 SNAPSHOT = "jailisp-upgrade"
@@ -94,8 +96,9 @@ class Found:
 class Actual:
     """What is: the jails, the kernel's release, and what upgrades need of the host.
 
-    ``trees`` and ``digests`` are those of the releases that are read, ``there`` the paths of the host's own that are
-    there, ``datasets`` the names of datasets and snapshots. ``run`` tells this run from others.
+    ``trees`` and ``digests`` are those of the releases that are read, ``builds`` those of which sources are read too,
+    ``there`` the paths of the host's own that are there, ``datasets`` the names of datasets and snapshots. ``run``
+    tells this run from others.
     """
 
     jails: dict[str, Found]
@@ -103,6 +106,7 @@ class Actual:
     run: str
     trees: dict[str, Tree] = field(default_factory=dict)
     digests: dict[str, str | None] = field(default_factory=dict)
+    builds: dict[str, Build] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
     datasets: frozenset[str] = frozenset()
 
@@ -194,6 +198,7 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
         releases = [] if wish.back else [wish.jails[name].release, source]
         missing = [release for release in releases if release not in wish.releases]
         wrong = [text for release in releases if release not in missing for text in _wrong(wish, actual, release)]
+        wrong += [text for release in releases[:1] for text in _mixed(wish, actual, release)]
         if not wish.back and is_newer(source, wish.jails[name].release):
             bad[name] = (
                 f"its root holds {source}, which is newer than {wish.jails[name].release}; an upgrade never goes back, "
@@ -221,6 +226,14 @@ def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[st
 
 def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
     wrong = complaint(wish.releases[name], actual.digests.get(name))
+    if wrong:
+        yield f"{name}: {wrong}"
+
+
+def _mixed(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
+    """Tell what is wrong with the sources of a release that a jail gets; those of the one that it has are not used."""
+    build = actual.builds.get(name)
+    wrong = mismatch(wish.releases[name], build) if build else None
     if wrong:
         yield f"{name}: {wrong}"
 

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Upgrades by installworld, from sources that are not of the build that the release's archive is of."""
+
+from __future__ import annotations
+
+import pytest
+
+from model import source_tree
+from support.lab import Lab, snapshot
+from support.upgrades import ARCHIVES, NEW, OLD, Yard
+
+OTHER = "15.1-RELEASE"
+
+
+@pytest.fixture
+def yard(lab: Lab) -> Yard:
+    return Yard(lab, "directory", "alice", small=True)
+
+
+def said(other: str) -> str:
+    return f"{NEW}: src and archive must be of one build, but /usr/src is of {other}, and {ARCHIVES[NEW]} of {NEW}; "
+
+
+def test_sources_of_another_build_write_nothing(yard: Yard) -> None:
+    more = yard.with_sources()
+    source_tree.write(yard.lab.host, OTHER)
+    before = snapshot(yard.lab.host)
+    result = yard.upgrade(**more)
+    assert [error["name"] for error in result["errors"]] == ["alice"]
+    assert result["errors"][0]["error"].startswith(said(OTHER))
+    assert (result["changed"], result["commands"], snapshot(yard.lab.host)) == (False, [], before)
+
+
+def test_what_was_built_counts_and_not_what_would_be(yard: Yard) -> None:
+    more = yard.with_sources()
+    source_tree.write(yard.lab.host, OTHER, built=False)
+    assert yard.lab.check("jail_upgrades", **yard.parameters(**more))["errors"] == []
+
+
+def test_sources_that_were_built_elsewhere_say_what_they_are(yard: Yard) -> None:
+    more = yard.with_sources()
+    yard.lab.run("rm", "-rf", "/usr/obj/usr/src")
+    source_tree.write(yard.lab.host, OTHER, built=False)
+    assert yard.upgrade(**more)["errors"][0]["error"].startswith(said(OTHER))
+
+
+def test_sources_that_are_not_there_are_refused(yard: Yard) -> None:
+    more = yard.with_sources()
+    yard.lab.run("rm", "-rf", "/usr/obj/usr/src", "/usr/src/sys")
+    assert yard.upgrade(**more)["errors"][0]["error"].startswith(said("no release"))
+    assert (yard.version("alice"), yard.running()) == (OLD, ["alice"])
+
+
+def test_an_archive_that_was_just_fetched_is_compared_too(yard: Yard) -> None:
+    more = yard.with_sources()
+    source_tree.write(yard.lab.host, OTHER)
+    yard.lab.run("mv", ARCHIVES[NEW], "/base.txz")
+    more["releases"][NEW]["url"] = "file:///base.txz"
+    assert yard.upgrade(**more)["errors"][0]["error"].startswith(said(OTHER))
+    assert (yard.version("alice"), yard.running()) == (OLD, ["alice"])
+
+
+def test_sources_of_the_release_that_a_jail_leaves_do_not_matter(yard: Yard) -> None:
+    more = yard.with_sources()
+    more["releases"][OLD]["src"] = "/usr/src"
+    assert not yard.upgrade(**more).get("failed")
+    assert yard.version("alice") == NEW
+
+
+def test_sources_do_not_matter_where_the_archive_is_unpacked(yard: Yard) -> None:
+    releases = yard.with_sources()["releases"]
+    source_tree.write(yard.lab.host, OTHER)
+    assert not yard.upgrade(releases=releases).get("failed")
+    assert yard.version("alice") == NEW
