@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from model import machine, mount
+from model import fuse, machine, mount
 from model.host import Host
 
 if t.TYPE_CHECKING:
@@ -269,3 +269,16 @@ def test_what_leads_in_a_circle_is_no_mount_point(sh: Shell) -> None:
     sh.ok("ln -s b /tmp/a", "ln -s a /tmp/b")
     done = sh("umount -f /tmp/a")
     assert (done.rc, done.err.splitlines()[0]) == (1, "umount: /tmp/a: statfs: Too many levels of symbolic links")
+
+
+def test_a_fetch_that_is_killed_leaves_half_a_file_and_one_that_was_there_whole(sh: Shell) -> None:
+    sh.host.path("/tmp/far").write_text("far away")
+    fuse.light(sh.host, "fetch", 0)
+    assert sh("fetch -q -o /tmp/near file:///tmp/far").rc == 137
+    assert sh.ok("cat /tmp/near") == "far "
+    fuse.light(sh.host, "fetch", 0)
+    assert sh("fetch -q -o /tmp/near file:///tmp/far").rc == 137
+    assert sh.ok("cat /tmp/near") == "far "
+    (half,) = [name for name in sh.ok("ls -a /tmp").splitlines() if name.startswith(".fetch.near.")]
+    assert sh.ok(f"cat /tmp/{half}") == "far "
+    assert sh.ok("fetch -q -o /tmp/near file:///tmp/far", "cat /tmp/near") == "far away"

@@ -193,6 +193,14 @@ def test_refused_records_do_not_stop_the_others() -> None:
     assert (outcome.changed, outcome.errors, shelf.there) == (True, [("bob", "somebody else's")], {"a"})
 
 
+def test_a_record_that_is_refused_only_by_the_second_attempt_is_told_of() -> None:
+    def late(shelf: Shelf, steps: list[Step]) -> Plan:
+        return Plan(tuple(steps), refused=(("bob", "somebody else's"),) if shelf.there else ())
+
+    outcome = run(Shelf({"a": ""}, attempts=2, plans=late))
+    assert (outcome.changed, outcome.errors) == (True, [("bob", "somebody else's")])
+
+
 def test_bookkeeping_is_done_and_is_no_change() -> None:
     shelf = Shelf({"a": ""}, plans=lambda _shelf, steps: Plan(quiet=tuple(steps)))
     outcome = run(shelf)
