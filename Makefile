@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule secrets test-rounds test-demo acceptance bench mutations rounds clean
+	build transcripts molecule secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -82,6 +82,9 @@ mutations: venv ## break the inventory, one thing at a time: the compiler must r
 	@$(GATES) $@
 
 rounds: venv ## change the records of 50 jails at random, 200 times: each run foretold, right, and followed by none
+	@$(GATES) $@
+
+upgrade-cuts: venv ## cut upgrades and rollbacks of worlds off at every place: the next run must converge
 	@$(GATES) $@
 
 clean: ## remove whatever make has made, the demonstration apart

@@ -73,8 +73,8 @@ GATES = (
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
 )
 
-# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Three take long:
-# mutations, 200 rounds, and the tests of the gate units once more, as Ansible runs them.
+# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Four take long:
+# mutations, 200 rounds, upgrades cut off at every place, and the tests of the gate units again, as Ansible runs them.
 ON_DEMAND = (
     Gate(
         "ansible-test-units",
@@ -84,6 +84,7 @@ ON_DEMAND = (
     Gate("acceptance", "acceptance", ("molecule", "test", "-s", "freebsd")),
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
+    Gate("upgrade-cuts", "upgrade-cuts", (PYTHON, "tests/tools/upgrade_cuts.py")),
     Gate("all-rounds", "rounds", (PYTHON, "tests/rounds/run.py")),
 )
 

@@ -84,7 +84,9 @@ def see_nothing_between(yard: Yard, worlds: list[Look], place: int) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cut_off_anywhere(
+    lab: Lab, storage: str, state: str, monkeypatch: pytest.MonkeyPatch, record_property: t.Callable[[str, int], None]
+) -> None:
     yard = prepared(lab, storage, state)
     wish = {"state": "rolled_back" if state == "rolled_back" else "upgraded"}
 
@@ -111,6 +113,7 @@ def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytes
                 here.upgrade(**wish)
         if cut.left > 0:
             break
+        record_property("kill_points", 1)
         see_nothing_between(here, worlds, place)
         result = here.upgrade(**wish)
         if state != "failing":
@@ -121,6 +124,7 @@ def test_cut_off_anywhere(lab: Lab, storage: str, state: str, monkeypatch: pytes
         assert here.running() == ["alice"], (place, result["errors"])
         assert here.lab.path(CONFIG).exists(), place
         assert all((here.lab.path(here.path("alice")) / name).read_text() == "mine" for name in MINE), place
+        record_property("reconverged", 1)
         shutil.rmtree(here.lab.host.directory)
         place += EVERY
     assert place > EVERY
