@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts clean
+	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -55,6 +55,9 @@ transcripts: venv ## replay recordings of a real host on the model; DIR=folder
 	@$(GATES) $@
 
 molecule: venv ## the whole collection on model hosts
+	@$(GATES) $@
+
+test-upgrades: venv ## upgrade.yml and rollback.yml on a rack of model hosts
 	@$(GATES) $@
 
 secrets: venv ## look for passwords wherever they must not be, while runs set and change them, and fail

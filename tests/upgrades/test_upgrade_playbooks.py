@@ -1,0 +1,192 @@
+# Copyright (c) 2026, the jailisp.vps authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""upgrade.yml and rollback.yml by Ansible on two model hosts, one of folders, one of datasets, with two jails each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model import archive, example
+from model.host import Host
+
+PROJECT = Path(__file__).resolve().parents[2]
+OLD, NEW, NEWER = "15.0-RELEASE-p3", "15.1-RELEASE-p1", "15.2-RELEASE"
+ARCHIVES = {OLD: "/var/base-15.0.txz", NEW: example.BASE, NEWER: "/var/base-15.2.txz"}
+ROOTS = "/usr/local/jails"
+# The canary is the last one by name, and on the second host: what goes before it would be upgraded before it.
+JAILS = {"alice": "h1", "bob": "h1", "carol": "h2", "dave": "h2"}
+CANARY = "dave"
+HARDWARE: dict[str, dict[str, t.Any]] = {
+    "h1": {"address": "198.51.100.11", "addresses": ["203.0.113.10"]},
+    "h2": {"address": "198.51.100.12", "addresses": ["203.0.113.20"], "disks": {example.POOL_DISK: "6G"}},
+}
+STORAGE: dict[str, dict[str, str]] = {
+    "h1": {"vps_storage": "directory"},
+    "h2": {"vps_storage": "dataset", "vps_pool": "tank"},
+}
+PLAN = {"disk": "1G", "memory": "512M", "processes": 100, "cpu": "50%"}
+GROUP: dict[str, t.Any] = {
+    "ansible_python_interpreter": "/usr/local/bin/python3",
+    "vps_interface": "vtnet0",
+    "vps_memory": "8G",
+    "vps_disk": "5G",
+    "vps_link": {"up": "1Gbit/s", "down": "1Gbit/s"},
+}
+
+
+class Ended(t.NamedTuple):
+    """How a playbook ended: its exit status, all that it printed, and how many tasks changed something on each host."""
+
+    status: int
+    said: str
+    changed: dict[str, int]
+
+
+class Fleet:
+    """The hosts, their records, and the playbooks that run on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inventory = folder / "inventory"
+        # What upgrade.yml and rollback.yml write when they are asked to.
+        self.report = folder / "report.json"
+        source = folder / "records"
+        write_records(source)
+        rack = example.make_rack(folder / "rack", source, self.inventory, HARDWARE)
+        self.hosts = {name: Host(rack.folder / "hosts" / name) for name in HARDWARE}
+        for host in self.hosts.values():
+            for release in (OLD, NEWER):
+                archive.write_base(host.path(ARCHIVES[release]), release)
+
+    def wish(self, release: str) -> None:
+        """Have the records say that release of all jails."""
+        host = self.hosts["h1"]
+        digests = {name: hashlib.sha256(host.path(path).read_bytes()).hexdigest() for name, path in ARCHIVES.items()}
+        releases = {name: {"archive": path, "sha256": digests[name]} for name, path in ARCHIVES.items()}
+        keys = GROUP | {"vps_release": release, "vps_releases": releases}
+        put(self.inventory / "group_vars/jail_hosts.yml", keys)
+
+    def run(self, playbook: str, **words: t.Any) -> Ended:
+        """Run a playbook."""
+        sources = [f"-i{self.inventory / name}" for name in ("hosts.yml", "fleet.yml")]
+        given = ["-e", json.dumps(words)]
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", *sources, *given, PROJECT / playbook],
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".build/tree")},
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) ", done.stdout, re.MULTILINE)
+        return Ended(done.returncode, done.stdout + done.stderr, {host: int(number) for host, number in recap})
+
+    def root(self, jail: str) -> Path:
+        """Return where a jail's root lies on this machine."""
+        host = JAILS[jail]
+        return self.hosts[host].path(f"{ROOTS}/{host}/{jail}")
+
+    def versions(self) -> dict[str, str]:
+        """Return the release that each root holds."""
+        found = {jail: (self.root(jail) / "bin/freebsd-version").read_text() for jail in JAILS}
+        return {jail: text.partition('USERLAND_VERSION="')[2].partition('"')[0] for jail, text in found.items()}
+
+    def running(self) -> list[str]:
+        """Return the jails that run."""
+        return sorted(name for host in self.hosts.values() for name in host.run(["jls", "name"]).out.split())
+
+    def results(self) -> dict[str, str]:
+        """Return what the last report says came of each jail."""
+        rows = json.loads(self.report.read_text())
+        return {row["name"]: row["result"] for host in rows.values() for row in host}
+
+
+def write_records(folder: Path) -> None:
+    """Write the records of two hosts with two jails each."""
+    put(folder / "hosts.yml", {"jail_hosts": {"hosts": dict.fromkeys(HARDWARE)}})
+    put(folder / "fleet.yml", {"plugin": "jailisp.vps.fleet"})
+    put(folder / "group_vars/jail_hosts.yml", GROUP)
+    put(folder / "plans/base.yml", PLAN)
+    put(folder / "customers/eve.yml", {"name": "Eve", "contact": "eve@example.net", "keys": []})
+    for number, (name, hardware) in enumerate(HARDWARE.items(), 1):
+        network = {"vps_own_addresses": [hardware["address"]], "vps_netblock": f"10.0.{number}.0/24"}
+        put(folder / f"host_vars/{name}.yml", {"vps_addresses": hardware["addresses"], **network, **STORAGE[name]})
+    for number, (name, host) in enumerate(JAILS.items(), 1):
+        record = {"host": host, "customer": "eve", "plan": "base", "id": number, "address": f"10.0.{host[1]}.{number}"}
+        publish = [{"port": 10000 + number, "to": 22}]
+        put(folder / f"jails/{name}.yml", record | {"publish": publish, "canary": name == CANARY})
+
+
+def put(path: Path, content: t.Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, explicit_start=True))
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    made = Fleet(tmp_path_factory.mktemp("fleet"))
+    made.wish(OLD)
+    ended = made.run("site.yml")
+    assert ended.status == 0, ended.said
+    return made
+
+
+def everywhere(release: str) -> dict[str, str]:
+    return dict.fromkeys(JAILS, release)
+
+
+def test_what_no_record_or_no_kernel_allows_is_refused_before_anything_is_touched(fleet: Fleet) -> None:
+    unknown = fleet.run("upgrade.yml", release="14.9-RELEASE")
+    assert unknown.status != 0
+    assert "No record of these jails says release 14.9-RELEASE" in unknown.said
+    fleet.wish(NEWER)
+    newer = fleet.run("upgrade.yml", release=NEWER)
+    assert newer.status != 0
+    assert f"release: {NEWER} is newer than the running kernel, {NEW}" in " ".join(newer.said.split())
+    assert (fleet.versions(), fleet.running()) == (everywhere(OLD), sorted(JAILS))
+    assert {*unknown.changed.values(), *newer.changed.values()} == {0}
+    fleet.wish(OLD)
+
+
+def test_canaries_go_first_a_rerun_goes_on_and_a_rollback_leads_back(fleet: Fleet) -> None:
+    fleet.wish(NEW)
+    # It answers only until it is started again.
+    settings = fleet.root(CANARY) / "etc/rc.conf"
+    mine = settings.read_text()
+    settings.write_text(mine.replace('sshd_enable="YES"', 'sshd_enable="NO"'))
+    reported = {"release": NEW, "report": str(fleet.report)}
+    failed = fleet.run("upgrade.yml", seconds=1, **reported)
+    assert failed.status != 0
+    assert f"{CANARY}: cannot" in failed.said
+    assert "nothing answers at port 22 any more" in failed.said
+    assert (fleet.versions(), fleet.running()) == (everywhere(OLD), sorted(JAILS))
+    assert fleet.results() == {CANARY: "as before"}
+
+    settings.write_text(mine)
+    assert fleet.hosts["h2"].run(["jexec", CANARY, "service", "sshd", "start"]).rc == 0
+    assert fleet.run("upgrade.yml", **reported).status == 0
+    assert (fleet.versions(), fleet.running()) == (everywhere(NEW), sorted(JAILS))
+    assert fleet.results() == dict.fromkeys(JAILS, "upgraded")
+    for playbook, words in (("upgrade.yml", {"release": NEW}), ("site.yml", {})):
+        again = fleet.run(playbook, **words)
+        assert (again.status, again.changed) == (0, {"h1": 0, "h2": 0}), again.said
+
+    assert fleet.run("rollback.yml", only="alice,dave", **reported).status == 0
+    assert fleet.results() == {"alice": "rolled back", "dave": "rolled back"}
+    assert fleet.versions() == {"alice": OLD, "bob": NEW, "carol": NEW, "dave": OLD}
+    assert fleet.run("rollback.yml", release=NEW).status == 0
+    assert (fleet.versions(), fleet.running()) == (everywhere(OLD), sorted(JAILS))
+    fleet.wish(OLD)
+    settled = fleet.run("site.yml")
+    assert (settled.status, settled.changed) == (0, {"h1": 0, "h2": 0}), settled.said
