@@ -40,7 +40,13 @@ BIG_HOSTS, BIG_JAILS = 10, 47
 COMPILE_HOSTS, COMPILE_CUSTOMERS = 200, 3000
 REPEATS = 3
 OLD, OLD_BASE = "15.0-RELEASE-p3", "/var/base-15.0.txz"
-UPGRADED, UPGRADED_AT_ONCE = int(os.environ.get("BENCH_UPGRADED", "50")), 8
+UPGRADED, UPGRADED_AT_ONCE = int(os.environ.get("BENCH_UPGRADED", "8")), 8
+# What a jail waits for when it starts and when it stops: a customer's service that takes its time, as they do.
+WAIT = "sleep 2\n"
+ROOTS = "/usr/local/jails/h1"
+# What the figures of upgrades leave out of their names.
+PLAIN = ("archive", "directory")
+WAITING = ("etc/rc.local", "etc/rc.shutdown.local")
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,10 @@ class Cost:
 class Fleet:
     """A generated fleet on model hosts, and the playbooks that run on it."""
 
-    def __init__(self, folder: Path, hosts: int, jails: int) -> None:
+    def __init__(self, folder: Path, hosts: int, jails: int, storage: str = "directory") -> None:
         """Generate the records and start the hosts."""
         self.jails = jails
-        names = fleet.write(folder / "records", hosts, jails)
+        names = fleet.write(folder / "records", hosts, jails, storage=storage)
         hardware = {name: fleet.hardware(number) for number, name in enumerate(names, 1)}
         self.inventory = folder / "inventory"
         with contextlib.redirect_stdout(io.StringIO()):
@@ -167,34 +173,40 @@ def measure_order(folder: Path) -> None:
     figure("order_module_calls", cost.calls, "calls")
 
 
-def measure_upgrades(folder: Path) -> None:
+def measure_upgrades(folder: Path, storage: str) -> None:
     """Measure the upgrade of a host's jails, one after another and side by side, by archive and by installworld."""
-    one = Fleet(folder / "upgrades", 1, UPGRADED)
-    for host in one.hosts():
-        archive.write_base(host.path(OLD_BASE), OLD)
-        source_tree.write(host, fleet.RELEASE)
-        digests = {path: hashlib.sha256(host.path(path).read_bytes()).hexdigest() for path in (OLD_BASE, example.BASE)}
-    fleet.set_releases(
-        one.inventory,
-        OLD,
-        {
-            OLD: {"archive": OLD_BASE, "sha256": digests[OLD_BASE]},
-            fleet.RELEASE: {"archive": example.BASE, "sha256": digests[example.BASE], "src": "/usr/src"},
-        },
-    )
-    one.converge()
-    fleet.set_releases(one.inventory, fleet.RELEASE)
-    for mode in ("installworld", "archive"):
+    one = _old_fleet(folder / f"upgrades-{storage}", storage)
+    for mode in ("archive", "installworld"):
+        name = "".join(f"_{word}" for word in (mode, storage) if word not in PLAIN)
         costs = {}
         for at_once in (1, UPGRADED_AT_ONCE):
             words = {"release": fleet.RELEASE, "at_once": at_once, "mode": mode}
             costs[at_once] = one.run(PROJECT / "upgrade.yml", "-e", json.dumps(words))
             one.run(PROJECT / "rollback.yml", "-e", json.dumps(words | {"at_once": UPGRADED_AT_ONCE}))
         serial, parallel = costs[1], costs[UPGRADED_AT_ONCE]
-        name = "serial_vs_parallel_upgrade" + ("" if mode == "archive" else f"_{mode}")
         remark = f"{UPGRADED} jails, {serial.seconds:.1f} s against {parallel.seconds:.1f} s"
-        figure(name, serial.seconds / parallel.seconds, "ratio", remark)
-        figure(f"processes_of_upgrade_{mode}", parallel.processes / UPGRADED, "processes", "each jail")
+        figure(f"serial_vs_parallel_upgrade{name}", serial.seconds / parallel.seconds, "ratio", remark)
+        figure(f"processes_of_upgrade{name}", parallel.processes / UPGRADED, "processes", "each jail")
+
+
+def _old_fleet(folder: Path, storage: str) -> Fleet:
+    """Return a host whose jails hold the old release, run, and take their time; its records say the new one."""
+    one = Fleet(folder, 1, UPGRADED, storage)
+    (host,) = one.hosts()
+    archive.write_base(host.path(OLD_BASE), OLD)
+    source_tree.write(host, fleet.RELEASE)
+    digests = {path: hashlib.sha256(host.path(path).read_bytes()).hexdigest() for path in (OLD_BASE, example.BASE)}
+    releases: dict[str, dict[str, str]] = {
+        OLD: {"archive": OLD_BASE, "sha256": digests[OLD_BASE]},
+        fleet.RELEASE: {"archive": example.BASE, "sha256": digests[example.BASE], "src": "/usr/src"},
+    }
+    fleet.set_releases(one.inventory, OLD, releases)
+    one.converge()
+    for jail in (one.inventory / "jails").iterdir():
+        for name in WAITING:
+            host.path(f"{ROOTS}/{jail.stem}/{name}").write_text(WAIT)
+    fleet.set_releases(one.inventory, fleet.RELEASE)
+    return one
 
 
 def measure_compiler(folder: Path) -> None:
@@ -234,7 +246,8 @@ def main() -> int:
         measure_growth(Path(folder))
         measure_big_fleet(Path(folder))
         measure_order(Path(folder))
-        measure_upgrades(Path(folder))
+        for storage in fleet.STORAGES:
+            measure_upgrades(Path(folder), storage)
         measure_compiler(Path(folder))
     return 0
 

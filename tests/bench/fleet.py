@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from model import example
+
 RELEASE = "15.1-RELEASE-p1"
 # The first is what everybody has where a fleet has one customer only.
 PLANS: dict[str, dict[str, t.Any]] = {
@@ -31,6 +33,11 @@ PLANS: dict[str, dict[str, t.Any]] = {
         "ports": 3,
     },
 }
+# What a group says of where roots lie, by kind.
+STORAGES: dict[str, dict[str, str]] = {
+    "directory": {"vps_storage": "directory"},
+    "dataset": {"vps_storage": "dataset", "vps_pool": "tank"},
+}
 # Of a hundred jails.
 STATES = {"running": 90, "stopped": 5, "suspended": 3, "absent": 2}
 SEED = 2004
@@ -38,7 +45,7 @@ SEED = 2004
 ADDRESSES_OF_HOST = 1024
 
 
-def write(folder: Path, hosts: int, jails: int, customers: int = 1) -> list[str]:
+def write(folder: Path, hosts: int, jails: int, customers: int = 1, storage: str = "directory") -> list[str]:
     """Write an inventory of so many hosts, each with so many jails; return the names of the hosts.
 
     With one customer all jails are alike. With more they differ in plan, state and ports, the same ones each time.
@@ -48,7 +55,7 @@ def write(folder: Path, hosts: int, jails: int, customers: int = 1) -> list[str]
         (folder / part).mkdir(parents=True)
     _put(folder / "hosts.yml", {"jail_hosts": {"hosts": {name: None for name in names}}})
     _put(folder / "fleet.yml", {"plugin": "jailisp.vps.fleet"})
-    _put(folder / "group_vars" / "jail_hosts.yml", _group())
+    _put(folder / "group_vars" / "jail_hosts.yml", _group() | STORAGES[storage])
     for plan, keys in PLANS.items():
         _put(folder / "plans" / f"{plan}.yml", keys)
     for customer in range(1, customers + 1):
@@ -97,8 +104,8 @@ def _variety(choose: random.Random, jail: int, customers: int) -> dict[str, t.An
 
 
 def hardware(host: int) -> dict[str, t.Any]:
-    """Return the addresses of host number ``host``, as model.example takes them."""
-    return {"address": f"198.18.{host}.1", "addresses": [public(host)]}
+    """Return the addresses of host number ``host`` and its disk for a pool, as model.example takes them."""
+    return {"address": f"198.18.{host}.1", "addresses": [public(host)], "disks": {example.POOL_DISK: "400G"}}
 
 
 def public(host: int) -> str:
@@ -122,7 +129,6 @@ def _group() -> dict[str, t.Any]:
         "vps_memory": "128G",
         "vps_disk": "2T",
         "vps_link": {"up": "2Gbit/s", "down": "2Gbit/s"},
-        "vps_storage": "directory",
         "vps_release": RELEASE,
         "vps_releases": {RELEASE: {"archive": "/var/base.txz", "sha256": "0" * 64}},
     }

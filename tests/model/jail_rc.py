@@ -13,7 +13,12 @@ if t.TYPE_CHECKING:
     from model.command import Context
 
 # In rcorder's order; what else rc.conf switches on in a jail, the model does not start.
-SCRIPTS = ("syslogd", "sshd", "cron")
+SCRIPTS = ("syslogd", "local", "sshd", "cron")
+# What rc.d/local runs of the administrator's own, and says before it does: known from libexec/rc/rc.d/local.
+LOCAL = {
+    "start": ("/etc/rc.local", "Starting local daemons:"),
+    "stop": ("/etc/rc.shutdown.local", "Shutting down local daemons:"),
+}
 
 
 def rc(ctx: Context) -> int:
@@ -27,6 +32,9 @@ def rc(ctx: Context) -> int:
     if asked == "start" and not _is_whole(ctx):
         return 1
     for name in SCRIPTS if asked == "start" else SCRIPTS[::-1]:
+        if name == "local":
+            _local(ctx, asked)
+            continue
         script = rcs.load(ctx, name)
         if script is not None and script.yes(script.variable):
             rcs.run(script, [asked])
@@ -34,6 +42,15 @@ def rc(ctx: Context) -> int:
         _settle(ctx)
     ctx.print("." if asked == "stop" else "")
     return 0
+
+
+def _local(ctx: Context, asked: str) -> None:
+    """Run the administrator's own file, if there is one; how it ends is nobody's concern."""
+    file, heading = LOCAL[asked]
+    if ctx.path(file).is_file():
+        ctx.out.write(heading)
+        ctx.child(["/bin/sh", file])
+        ctx.print(".")
 
 
 def _is_whole(ctx: Context) -> bool:

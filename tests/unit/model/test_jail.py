@@ -274,6 +274,19 @@ class TestInside:
         assert alice.run(["jail", "-r", "alice"]).rc == 1
         assert names(alice) == ["alice"]
 
+    def test_what_a_customer_has_run_at_the_start_and_the_stop_takes_its_time(self, alice: Host) -> None:
+        root = alice.root / JAILS / "alice"
+        (root / "etc/rc.shutdown.local").write_text("sleep 0.5; touch /stopped\n")
+        (root / "etc/rc.local").write_text("sleep 0.5; touch /started; exit 1\n")
+        for option, mark in (("-r", "stopped"), ("-c", "started")):
+            begin = time.monotonic()
+            assert alice.run(["jail", option, "alice"]).rc == 0
+            assert time.monotonic() - begin > 0.5
+            assert (root / mark).exists()
+        log = (alice.root / "var/log/alice.log").read_text()
+        assert "Shutting down local daemons:." in log
+        assert "Starting local daemons:." in log
+
     def test_a_vanished_path_is_one_too(self, alice: Host) -> None:
         (alice.root / JAILS / "alice").rename(alice.root / JAILS / "elsewhere")
         result = alice.run(["jail", "-r", "alice"])

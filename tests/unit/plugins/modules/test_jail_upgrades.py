@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 import pytest
 
+from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, Done
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS, Prove
 from support import possessions
-from support.lab import Lab, Result
+from support.lab import Lab, ModelRunner, Result
 from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
 
 FIXED = ("usr/local/", "home/", "root/", "var/mail/", "etc/rc.conf")
@@ -130,6 +132,23 @@ def test_what_the_customer_owns_stays_as_it_is(anywhere: Yard, mode: str) -> Non
         assert not anywhere.upgrade(state=state, **more).get("failed")
         assert anywhere.version("alice") == release
         assert possessions.catalogue(host, root) == before
+
+
+def test_nothing_has_a_jail_wait_for_another(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each jail gets no further than here until all three are here."""
+    yard = Yard(lab, "directory", "alice", "bob", "carol", small=True)
+    places = {word: threading.Barrier(3, timeout=60) for word in ("-r", "-xpf", "-c")}
+    run = ModelRunner.run
+
+    def met(runner: ModelRunner, command: Command) -> Done:
+        if command.argv[0] in ("jail", "tar") and any(name in str(command) for name in yard.names):
+            for word in places.keys() & {*command.argv} - ({"-c"} if command.argv[0] == "tar" else set()):
+                places[word].wait()
+        return run(runner, command)
+
+    monkeypatch.setattr(ModelRunner, "run", met)
+    assert not yard.upgrade(at_once=3).get("failed")
+    assert [place.broken for place in places.values()] == [False] * 3
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
