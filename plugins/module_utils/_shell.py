@@ -188,6 +188,9 @@ def _branch(pair: tuple[tuple[Step, ...], tuple[Step, ...]], host: Host, trouble
 def _judge(plan: Plan, trouble: Trouble, outcome: Outcome) -> None:
     """Turn what is left to do after the last attempt into errors, with what the failed steps said."""
     if plan.empty:
+        # What is planned no more because it is refused by now was not done either.
+        refused = {name for name, _why in plan.refused}
+        outcome.errors += [(subject, reason) for subject, reason in trouble.errors if subject in refused]
         return
     outcome.errors += trouble.errors
     explained = {subject for subject, reason in trouble.errors}

@@ -367,7 +367,13 @@ class Pools:
 
     def _snapshot_used(self, name: str) -> int:
         later = [each for each in self.snapshots(parent(name)) if self.sets[each]["txg"] > self.sets[name]["txg"]]
-        return max(0, self.referenced(name) - self.referenced(later[0] if later else parent(name)))
+        after = later[0] if later else parent(name)
+        return max(0, self.referenced(name) - self.referenced(after), self._kept(name, after))
+
+    def _kept(self, name: str, after: str) -> int:
+        """Return the bytes of a snapshot's files that are others by now, or gone: their blocks are its alone."""
+        top, now = self.stored(self.sets[name]), self.content(after)
+        return sum(each.lstat().st_blocks * 512 for each in _files(top) if not _same(each, now / each.relative_to(top)))
 
     def _own(self, name: str) -> int:
         """Return the bytes that only the file system itself keeps."""
@@ -547,3 +553,16 @@ def _remove_empty(found: Pools, point: str) -> None:
         return
     with contextlib.suppress(OSError):
         found.host.path(point).rmdir()
+
+
+def _files(top: Path) -> list[Path]:
+    return [Path(folder, name) for folder, _folders, names in os.walk(top) for name in names]
+
+
+def _same(kept: Path, now: Path) -> bool:
+    """Say whether a file is still what a snapshot keeps; written anew alike, it counts as the same."""
+    if kept.is_symlink() or now.is_symlink() or not kept.is_file():
+        return True
+    if not now.is_file() or now.stat().st_size != kept.stat().st_size:
+        return False
+    return now.read_bytes() == kept.read_bytes()

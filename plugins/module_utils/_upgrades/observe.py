@@ -24,6 +24,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.plan import 
     needed,
     plan,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.space import LIST, Space, parse_spaces
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import Tree, parse_listing
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -37,8 +38,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail
-
-LIST = ("zfs", "list", "-Hp", "-t", "filesystem,snapshot", "-o", "name", "-r")
 
 
 class Upgrades:
@@ -95,8 +94,9 @@ class Upgrades:
         paths += [etc_archive(self.wish, release) for release in self.wish.releases.values()]
         return frozenset(path for path in paths if files.kind(path) != "missing")
 
-    def _datasets(self, host: Host) -> frozenset[str]:
-        return frozenset(ask(host, *LIST, self.wish.dataset).split("\n")) if self.wish.dataset else frozenset()
+    def _datasets(self, host: Host) -> dict[str, Space]:
+        parent = self.wish.dataset
+        return parse_spaces(ask(host, *LIST, "-t", "filesystem,snapshot", "-r", parent)) if parent else {}
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""

@@ -47,10 +47,12 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     jail_file,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.report import rows
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.space import Space, shortage
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import (
     ETC,
     Ask,
     Begin,
+    CheckRoom,
     CheckRoot,
     Hold,
     KeepChanged,
@@ -97,8 +99,8 @@ class Actual:
     """What is: the jails, the kernel's release, and what upgrades need of the host.
 
     ``trees`` and ``digests`` are those of the releases that are read, ``builds`` those of which sources are read too,
-    ``there`` the paths of the host's own that are there, ``datasets`` the names of datasets and snapshots. ``run``
-    tells this run from others.
+    ``there`` the paths of the host's own that are there, ``datasets`` the datasets and snapshots. ``run`` tells this
+    run from others.
     """
 
     jails: dict[str, Found]
@@ -108,7 +110,7 @@ class Actual:
     digests: dict[str, str | None] = field(default_factory=dict)
     builds: dict[str, Build] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
-    datasets: frozenset[str] = frozenset()
+    datasets: dict[str, Space] = field(default_factory=dict)
 
 
 def kept_archive(wish: Wish, name: str) -> str:
@@ -135,7 +137,7 @@ def needed(wish: Wish, jails: t.Mapping[str, Found]) -> list[str]:
     """Return the releases that upgrades read: those that jails get, and those that they have."""
     going = [(jail, jails[name]) for name, jail in wish.jails.items() if changes(jails[name], jail, back=wish.back)]
     if wish.back:
-        return sorted({_ends(found, back=wish.back)[1] for _jail, found in going} & wish.releases.keys())
+        return sorted({end for _jail, found in going for end in _ends(found, back=True)} & wish.releases.keys())
     return sorted({release for jail, found in going for release in (jail.release, _ends(found, back=wish.back)[0])})
 
 
@@ -210,9 +212,46 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
             bad[name] = wrong[0]
         elif found.running and not found.configured and not (found.journal and found.journal.between):
             bad[name] = f"it runs, but has no {jail_file(name)} to start it from; run site.yml first"
-        elif _known(wish, actual, name).state in DIRTY and kept not in actual.there | actual.datasets:
+        elif _known(wish, actual, name).state in DIRTY and kept not in actual.there | actual.datasets.keys():
             bad[name] = f"{kept}, from which its root would be what it was before, is gone; restore the jail's backup"
-    return bad
+    return bad | _without_room(wish, actual, [name for name in going if name not in bad])
+
+
+def _without_room(wish: Wish, actual: Actual, names: list[str]) -> dict[str, str]:
+    """Tell which datasets have no room for another world; those that are upgraded share what their parent has left."""
+    found: dict[str, str] = {}
+    above = actual.datasets.get(wish.dataset or "")
+    left = above.available if above else 0
+    for name in names:
+        there = actual.datasets.get(f"{wish.dataset}/{name}")
+        journal = actual.jails[name].journal
+        if there is None or (journal is not None and journal.state in DIRTY):
+            continue
+        needed, more = _growth(wish, actual, name)
+        lacking = shortage(there, left, needed, more)
+        if lacking:
+            found[name] = lacking
+        else:
+            left -= max(0, needed)
+    return found
+
+
+def _growth(wish: Wish, actual: Actual, name: str) -> tuple[int, int]:
+    """Return the bytes that a jail needs beside what is kept, and those that its world grows by.
+
+    An upgrade that fails writes the world anew as it was. What was kept before goes first. A rollback begins by
+    removing the new world, which frees its room unless another snapshot keeps it.
+    """
+    source, target = _ends(actual.jails[name], back=wish.back)
+    old, new = (actual.trees.get(end) for end in (source, target if wish.back else wish.jails[name].release))
+    if old is None or new is None:
+        return 0, 0
+    kept = _snapshot(wish, name)
+    if not wish.back:
+        before = actual.datasets[kept].used if kept in actual.datasets else 0
+        return max(old.size, new.size) - before, new.size - old.size
+    others = {each for each in actual.datasets if each.startswith(f"{wish.dataset}/{name}@")} - {kept}
+    return old.size - (0 if others else new.size), old.size - new.size
 
 
 def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[str, str]]:
@@ -316,6 +355,7 @@ def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
         *begin,
         *_halt(jail),
         CheckRoot(name, jail.path, tree, wish.installworld, jail.image),
+        *([CheckRoom(name, f"{wish.dataset}/{name}", *_growth(wish, actual, name))] if wish.dataset else []),
         *_keep(wish, actual, jail, known),
         Note(name, KEPT, jail.path, tree),
         *_write(wish, jail, tree, known.units),

@@ -30,6 +30,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     held_file,
     jail_file,
 )
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.space import LIST, parse_spaces, shortage
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import (
     DERIVED,
     Tree,
@@ -211,6 +212,29 @@ class CheckRoot:
     def __str__(self) -> str:
         """Show it in one line."""
         return f"check that nothing in {self.path} leads elsewhere"
+
+
+@dataclass(frozen=True)
+class CheckRoom:
+    """See that a dataset still has room for another world, now that its jail is stopped and nobody fills it."""
+
+    subject: str
+    dataset: str
+    needed: int
+    more: int
+
+    def apply(self, host: Host) -> str:
+        """Look, and refuse."""
+        parent = self.dataset.rpartition("/")[0]
+        found = parse_spaces(output(host.runner, *LIST, self.dataset, parent))
+        lacking = shortage(found[self.dataset], found[parent].available, self.needed, self.more)
+        if lacking:
+            raise Unfit(lacking)
+        return ""
+
+    def __str__(self) -> str:
+        """Show it in one line."""
+        return f"check that {self.dataset} has room for another world"
 
 
 def kinds(host: Host, path: str, tree: Tree, *, whole: bool) -> dict[str, str]:

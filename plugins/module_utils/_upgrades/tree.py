@@ -29,15 +29,18 @@ DERIVED = ("etc/login.conf.db", "etc/passwd", "etc/pwd.db", "etc/spwd.db")
 SHOWN = 5
 # Of `tar -tv`: mode, links, owner, group, size, three of the date, name.
 COLUMNS = 9
+# What the smallest file takes on a disk.
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A release's files by their path below the root: ``folders``, ``files``, ``links``."""
+    """A release's files by their path below the root: ``folders``, ``files``, ``links``; what they take, ``size``."""
 
     folders: frozenset[str]
     files: frozenset[str]
     links: frozenset[str]
+    size: int = 0
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -61,6 +64,7 @@ def unit_of(path: str) -> str | None:
 def parse_listing(text: str) -> Tree:
     """Return a release's tree, from ``tar -tvf ARCHIVE``."""
     found: dict[str, set[str]] = {"d": set(), "-": set(), "l": set()}
+    size = 0
     for line in text.splitlines():
         words = line.split(None, COLUMNS - 1)
         if len(words) != COLUMNS or words[0][0] not in "d-lh":
@@ -68,7 +72,8 @@ def parse_listing(text: str) -> Tree:
         path = words[8].partition(" -> ")[0].partition(" link to ")[0].removeprefix("./").rstrip("/")
         if path not in ("", "."):
             found["-" if words[0][0] == "h" else words[0][0]].add(path)
-    return Tree(frozenset(found["d"]), frozenset(found["-"]), frozenset(found["l"]))
+            size += -(-int(words[4]) // BLOCK) * BLOCK
+    return Tree(frozenset(found["d"]), frozenset(found["-"]), frozenset(found["l"]), size)
 
 
 def written(tree: Tree, *, whole: bool) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import typing as t
 
@@ -11,7 +12,7 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, Done
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS, Prove
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps import PROGRESS, Hold, Prove
 from support import possessions
 from support.lab import Lab, ModelRunner, Result
 from support.upgrades import ARCHIVES, NEW, OLD, ROOTS, STORAGES, Yard, contents
@@ -149,6 +150,26 @@ def test_nothing_has_a_jail_wait_for_another(lab: Lab, monkeypatch: pytest.Monke
     monkeypatch.setattr(ModelRunner, "run", met)
     assert not yard.upgrade(at_once=3).get("failed")
     assert [place.broken for place in places.values()] == [False] * 3
+
+
+@pytest.mark.parametrize("delete_old", [False, True])
+def test_what_a_release_no_longer_has_goes_if_that_is_asked_for(anywhere: Yard, *, delete_old: bool) -> None:
+    root = anywhere.lab.path(anywhere.path("alice"))
+    before = {**world(anywhere, "alice"), **lint(anywhere)}
+    more = anywhere.with_sources()
+    assert not anywhere.upgrade(delete_old=delete_old, **more).get("failed")
+    assert (root / "usr/libdata/lint").exists() != delete_old
+    # Programs of the customer's may need it.
+    assert (root / "lib/libufs.so.7").exists()
+    assert (anywhere.version("alice"), anywhere.running()) == (NEW, ["alice"])
+    assert not anywhere.upgrade(state="rolled_back", **more).get("failed")
+    assert {**world(anywhere, "alice"), **lint(anywhere)} == before
+
+
+def lint(yard: Yard) -> dict[str, t.Any]:
+    """Return what of a root only older releases have."""
+    found = contents(yard.lab, yard.path("alice"))
+    return {path: value for path, value in found.items() if path.startswith(("usr/libdata/", "etc/gss"))}
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
@@ -377,6 +398,103 @@ def test_after_a_rollback_an_upgrade_is_possible_again(anywhere: Yard) -> None:
     for state, release in (("upgraded", NEW), ("rolled_back", OLD), ("upgraded", NEW), ("rolled_back", OLD)):
         assert not anywhere.upgrade(state=state).get("failed")
         assert (anywhere.version("alice"), anywhere.running()) == (release, ["alice"])
+
+
+# Room -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pooled(lab: Lab) -> Yard:
+    return Yard(lab, "dataset", "alice", small=True)
+
+
+def ask(yard: Yard, key: str) -> int:
+    return int(yard.lab.run("zfs", "get", "-Hp", "-o", "value", key, "tank/jails/alice"))
+
+
+def limit(yard: Yard, key: str, room: int) -> None:
+    """Leave a jail's dataset so much room below a limit."""
+    used = ask(yard, {"quota": "used", "refquota": "referenced"}[key])
+    yard.lab.run("zfs", "set", f"{key}={used + room}", "tank/jails/alice")
+
+
+def world_size(yard: Yard) -> int:
+    """Return what the new world takes, by the refusal of a dataset that has no room at all."""
+    limit(yard, "quota", 0)
+    error = errors(yard.lab.check("jail_upgrades", **yard.parameters()))["alice"]
+    needed, _blank, rest = error.partition(" bytes are needed beside what its snapshot keeps, and there is room for ")
+    assert rest.startswith("0; destroy other snapshots of it, or raise vps_snapshot_room")
+    return int(needed)
+
+
+@pytest.mark.parametrize("mode", ["archive", "installworld"])
+def test_a_dataset_at_its_quota_is_refused_before_its_jail_is_stopped(pooled: Yard, mode: str) -> None:
+    more = pooled.with_sources() if mode == "installworld" else {}
+    size = world_size(pooled)
+    for room in (0, size // 2, size - 1):
+        limit(pooled, "quota", room)
+        before = pooled.lab.run("jls", "jid")
+        result = pooled.upgrade(**more)
+        assert f"{size} bytes are needed beside what its snapshot keeps, and there is room for {room};" in result["msg"]
+        assert (result["changed"], pooled.version("alice"), pooled.lab.run("jls", "jid")) == (False, OLD, before)
+    limit(pooled, "quota", size)
+    result = pooled.upgrade(**more)
+    assert not result.get("failed"), result["msg"]
+    assert (pooled.version("alice"), pooled.running()) == (NEW, ["alice"])
+
+
+def test_a_customer_without_room_for_what_the_other_release_has_more_is_refused(pooled: Yard) -> None:
+    assert not pooled.upgrade().get("failed")
+    limit(pooled, "refquota", 0)
+    back = pooled.parameters(state="rolled_back")
+    error = errors(pooled.lab.check("jail_upgrades", **back))["alice"]
+    grows = re.match(r"its world grows by ([1-9][0-9]*) bytes, and there is room for 0; have its customer", error)
+    assert grows
+    limit(pooled, "refquota", int(grows[1]))
+    assert "failed" not in pooled.lab.check("jail_upgrades", **back)
+
+
+def test_who_fills_his_dataset_until_he_is_stopped_runs_as_before(
+    pooled: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = Hold.apply
+
+    def filled(step: Hold, host: t.Any) -> str:
+        if not step.back:
+            limit(pooled, "quota", 0)
+        return hold(step, host)
+
+    monkeypatch.setattr(Hold, "apply", filled)
+    result = pooled.upgrade()
+    assert "and there is room for 0;" in errors(result)["alice"]
+    assert [row["result"] for row in result["report"]] == ["as before"]
+    assert (pooled.version("alice"), pooled.running()) == (OLD, ["alice"])
+
+
+def test_an_upgrade_that_fails_at_the_last_of_its_room_leads_back(pooled: Yard) -> None:
+    limit(pooled, "quota", world_size(pooled))
+    spoil(pooled, "alice")
+    assert "nothing answers" in errors(pooled.upgrade())["alice"]
+    assert (pooled.version("alice"), pooled.running()) == (OLD, ["alice"])
+
+
+def test_a_rollback_needs_what_the_old_world_has_more_or_all_if_a_snapshot_keeps_the_new_one(pooled: Yard) -> None:
+    assert not pooled.upgrade().get("failed")
+    pooled.lab.run("zfs", "snapshot", "tank/jails/alice@mine")
+    limit(pooled, "quota", 0)
+    needed = re.compile(r"([1-9][0-9]*) bytes are needed beside what its snapshot keeps, and there is room for 0;")
+    kept = needed.match(errors(pooled.upgrade(state="rolled_back"))["alice"])
+    assert (pooled.version("alice"), pooled.running()) == (NEW, ["alice"])
+    pooled.lab.run("zfs", "destroy", "tank/jails/alice@mine")
+    limit(pooled, "quota", 0)
+    alone = needed.match(errors(pooled.upgrade(state="rolled_back"))["alice"])
+    assert kept
+    assert alone
+    assert int(alone[1]) < int(kept[1])
+    limit(pooled, "quota", int(alone[1]))
+    result = pooled.upgrade(state="rolled_back")
+    assert not result.get("failed"), result["msg"]
+    assert (pooled.version("alice"), pooled.running()) == (OLD, ["alice"])
 
 
 # Beside others --------------------------------------------------------------------------------------------------------
