@@ -290,3 +290,11 @@ def test_a_module_works_on_the_host_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert not ended(monkeypatch, lambda: Looking({}))["changed"]
     assert [(type(host.runner), host.files.root) for host in seen] == [(HostRunner, "/")]
+
+
+def test_what_failed_is_told_although_it_is_refused_by_now() -> None:
+    def plans(shelf: Shelf, steps: list[Step]) -> Plan:
+        return Plan(refused=(("x", "no room"),)) if shelf.tried else Plan(tuple(steps))
+
+    outcome = run(Shelf({"a": "x"}, trouble={"put a": FAILED}, plans=plans))
+    assert outcome.errors == [("x", SAID)]
