@@ -5,7 +5,8 @@
 
 ``RACK/hosts/NAME/`` is a host; ``RACK/bin/ssh`` stands in for ssh(1) on the controller: Ansible's own ssh connection
 plugin uses it as ``ansible_ssh_executable``. On each host ``/usr/bin/ssh`` does the same, so hosts reach each other.
-``RACK/bin/ssh-keyscan`` stands in for ssh-keyscan(1) on the controller.
+``RACK/bin/ssh-keyscan`` stands in for ssh-keyscan(1) on the controller. ``RACK/bin/console`` runs a command as if typed
+at a host's console: no packet, so no state of pf.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from model.{module} import {function}
 sys.exit({function}({rack!r}, sys.argv))
 """
 # What is in a rack's bin/: the module and the function that each program is.
-PROGRAMS = {"ssh": ("rack", "ssh"), "ssh-keyscan": ("keyscan", "ssh_keyscan")}
+PROGRAMS = {"ssh": ("rack", "ssh"), "console": ("rack", "console"), "ssh-keyscan": ("keyscan", "ssh_keyscan")}
 
 
 class Rack:
@@ -42,6 +43,11 @@ class Rack:
     def __init__(self, folder: Path) -> None:
         """Open the rack; the folder need not exist yet."""
         self.folder = folder.resolve()
+
+    @property
+    def console(self) -> Path:
+        """The program that types at the consoles of this rack's hosts."""
+        return self.folder / "bin" / "console"
 
     @property
     def ssh(self) -> Path:
@@ -105,6 +111,20 @@ def ssh(rack: str, argv: t.Sequence[str]) -> int:
     except enter.CannotEnter as error:
         sys.stderr.write(f"ssh: {error}\n")
         return 255
+
+
+def console(rack: str, argv: t.Sequence[str]) -> int:
+    """Run a command at the console of the named host: no connection that pf could see or refuse."""
+    _program, name, command = argv
+    host = Rack(Path(rack)).find(name)
+    if host is None or not machine.is_up(host):
+        sys.stderr.write(f"console: {name} is not up\n")
+        return 1
+    try:
+        enter.enter(host.directory, ["/bin/sh", "-c", command], {})
+    except enter.CannotEnter as error:
+        sys.stderr.write(f"console: {error}\n")
+        return 1
 
 
 def _address(host: Host, destination: str) -> str:

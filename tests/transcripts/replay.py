@@ -174,10 +174,10 @@ class Replay:
         self.outcomes[path.stem] = [self.step(step) for step in parse(path)]
 
     def step(self, step: Step) -> Outcome:
-        """Run one step by the host's shell."""
+        """Run one step at the host's console: a connection would be a state of pf, and the recording has none."""
         try:
             done = subprocess.run(
-                [self.rack.ssh, "h1", step.command],
+                [self.rack.console, "h1", step.command],
                 input=step.stdin.encode(),
                 capture_output=True,
                 timeout=STEP_SECONDS,
