@@ -57,7 +57,7 @@ GATES = (
     Gate("yamllint", "lint", ("yamllint", "--strict", ".")),
     Gate("changelog", "docs", ("antsibull-changelog", "lint")),
     Gate("types", "types", ("mypy",)),
-    Gate("units", "units", (PYTHON, "-m", "pytest", "-n", "2", "-q", "tests/unit")),
+    Gate("units", "units", (PYTHON, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-q", "tests/unit")),
     Gate("ansible-lint", "lint", ("ansible-lint",)),
     Gate(
         "docs",
