@@ -16,7 +16,7 @@ from support.lab import Lab, Result, copy
 from support.upgrades import NEW, OLD, ROOTS, Yard
 
 # Every so many kinds are tried; HOSTILE_EVERY=1 tries them all, which takes long.
-EVERY = int(os.environ.get("HOSTILE_EVERY", "12"))
+EVERY = int(os.environ.get("HOSTILE_EVERY", "24"))
 ALLOWED = ("/var/jail-upgrades", "/var/db/jailisp", "/etc/jail.conf.d", f"{ROOTS}/bob")
 # What is written in a root whatever the kind: without them nothing would be shown.
 ALWAYS = ("lib -> /", "usr -> ../../..", "etc -> /etc", "bin/sh is a script", "etc/rc never ends", "the version runs")
