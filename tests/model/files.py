@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import typing as t
 from pathlib import Path
@@ -268,11 +269,21 @@ class Files:
         status = os.lstat(path)
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             return
-        key = _key(status)
+        self._forget(_key(status))
+
+    def _forget(self, key: str) -> None:
         if self.flags.pop(key, None):
             self._changed_flags[key] = None
         if self.owners.pop(key, None):
             self._changed_owners[key] = None
+
+    def discard(self, folder: Path) -> None:
+        """Remove a file system's content: no file in it has a name elsewhere, so all of their inodes go."""
+        if not folder.exists():
+            return
+        for path in self.walk(folder) if self.flags or self.owners else ():
+            self._forget(_key(os.lstat(path)))
+        shutil.rmtree(folder)
 
     def copy_tree(self, source: Path, target: Path, skip: t.Collection[str] = ()) -> None:
         """Copy a folder's content with all attributes into the (existing or new) folder ``target``.

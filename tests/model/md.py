@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import typing as t
 
 from model import mount, pack
@@ -321,10 +320,8 @@ def put_away(host: Host, entry: State, folder: Path, *, clean: bool) -> None:
         head = _head(file)
         if head is not None and "ro" not in entry["options"]:
             _write(file, {**head, "clean": clean}, pack.pack(files, folder), file.stat().st_size)
-    for path in files.walk(folder) if files.flags or files.owners else ():
-        files.forget(path)
+    files.discard(folder)
     files.save()
-    shutil.rmtree(folder)
 
 
 def _geometry(sectors: int) -> tuple[int, int]:

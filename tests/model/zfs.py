@@ -8,7 +8,6 @@ from __future__ import annotations
 import getopt
 import os
 import re
-import shutil
 import time
 import typing as t
 
@@ -508,10 +507,7 @@ def remove_snapshot(found: Pools, name: str) -> None:
 
 
 def _remove_content(found: Pools, entry: State) -> None:
-    folder = found.stored(entry)
-    for path in found.files.walk(folder) if found.files.flags or found.files.owners else ():
-        found.files.forget(path)
-    shutil.rmtree(folder, ignore_errors=True)
+    found.files.discard(found.stored(entry))
 
 
 def _check_hold(found: Pools, name: str) -> None:
@@ -582,7 +578,7 @@ def restore(found: Pools, name: str, source: os.PathLike[str]) -> None:
     for each in was_mounted:
         unmount_set(found, each)
     folder = found.stored(found.sets[name])
-    shutil.rmtree(folder)
+    found.files.discard(folder)
     found.files.copy_tree(Path(source), folder)
     found.files.save()
     for each in reversed(was_mounted):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import typing as t
 
 from model import pack
@@ -234,7 +233,7 @@ def _apply(found: Pools, flags: Found, entry: State, name: str, data: bytes, *, 
     found.files.save()
     if new:
         folder = found.stored(found.sets[name])
-        shutil.rmtree(folder)
+        found.files.discard(folder)
         found.files.copy_tree(found.stored(record), folder)
         found.files.save()
         if "u" not in flags:

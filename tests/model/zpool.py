@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import typing as t
 
 from model.zfs import checked, make_set, mount_all_of, mount_if_wanted, parse
@@ -183,7 +182,7 @@ def _check_free(found: Pools, flags: Found, device: str) -> None:
 def _forget(found: Pools, name: str) -> None:
     pool = found.pools.pop(name)
     for entry in pool["sets"].values():
-        shutil.rmtree(found.stored(entry), ignore_errors=True)
+        found.files.discard(found.stored(entry))
     for each in [each for each in found.sets if each.partition("/")[0].partition("@")[0] == name]:
         del found.sets[each]
 

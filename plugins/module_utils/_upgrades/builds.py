@@ -60,7 +60,7 @@ def _is_architecture(name: str) -> bool:
 
 def mismatch(release: Release, build: Build) -> str | None:
     """Tell how a release's archive and its source tree are of two builds; None if they are of one."""
-    if build.archived == build.sources is not None:
+    if build.sources is not None and build.sources == build.archived:
         return None
     return (
         f"src and archive must be of one build, but {release.source} is of {build.sources or 'no release'}, and "

@@ -81,6 +81,19 @@ def test_a_memory_disk_keeps_its_content_in_the_image_file(sh: Shell) -> None:
     assert sh.ok("ls /mnt/a") == "kept\n"
 
 
+def test_no_flags_of_a_file_system_that_is_away_stay_with_its_inodes(pool: Shell) -> None:
+    pool.ok("truncate -s 8m /tmp/a.img", "mdconfig -a -t vnode -f /tmp/a.img -u 7", "newfs -U /dev/md7", "mkdir /mnt/a")
+    pool.ok("mount /dev/md7 /mnt/a")
+    for folder in ("/mnt/a", "/jails/t"):
+        # Two names of one file: neither is the last one while both are removed.
+        pool.ok(f"touch {folder}/one", f"ln {folder}/one {folder}/two", f"chflags uarch {folder}/one")
+    pool.ok("umount /mnt/a", "zfs destroy -r tank/jails/t")
+    with pool.host.disk() as disk:
+        assert not disk["flags"]
+    pool.ok("mount /dev/md7 /mnt/a")
+    assert "uarch" in pool.ok("ls -lo /mnt/a/two")
+
+
 def test_a_reboot_unmounts_and_pools_come_back(pool: Shell) -> None:
     machine.install(pool.host, name="h1", address="10.0.2.15", disks={"vtbd1": "6G"})
     pool.ok("sysrc zfs_enable=YES")
