@@ -493,7 +493,7 @@ def remove_set(found: Pools, name: str, *, force: bool = False) -> None:
     unmount_set(found, name, force=force)
     for each in found.snapshots(name):
         remove_snapshot(found, each)
-    _remove_content(found, found.drop(name))
+    found.files.discard(found.stored(found.drop(name)))
     if point:
         try:
             found.host.path(point).rmdir()
@@ -503,11 +503,7 @@ def remove_set(found: Pools, name: str, *, force: bool = False) -> None:
 
 def remove_snapshot(found: Pools, name: str) -> None:
     """Remove a snapshot."""
-    _remove_content(found, found.drop(name))
-
-
-def _remove_content(found: Pools, entry: State) -> None:
-    found.files.discard(found.stored(entry))
+    found.files.discard(found.stored(found.drop(name)))
 
 
 def _check_hold(found: Pools, name: str) -> None:
