@@ -48,7 +48,6 @@ prepare() {
 	done
 	theirs
 	if [ -n "$1" ]; then
-		sysrc zfs_enable=YES
 		kldload -n zfs
 		zpool create -m none $pool "/dev/$1"
 	fi

@@ -149,7 +149,7 @@ class Manager:
         self.error = 0
         self.ready: deque[tuple[Run, t.Any]] = deque()
         self.waiting: list[Run] = []
-        self.finished: queue.Queue[tuple[Run, int, str]] = queue.Queue()
+        self.finished: queue.Queue[tuple[Run, int, str | BaseException]] = queue.Queue()
         self.running: dict[int, tuple[Run, Command, float | None]] = {}
         self.held: deque[tuple[Run, Command]] = deque()
         self.count = 0
@@ -362,7 +362,7 @@ class Manager:
             self.warn(run, "dependency loop")
             self.error = 1
 
-    def _wait(self) -> tuple[Run, int, str] | None:
+    def _wait(self) -> tuple[Run, int, str | BaseException] | None:
         """Wait for a command; one that takes too long counts as ended, None if nothing came of it."""
         deadlines = [deadline for _unused, _unused2, deadline in self.running.values() if deadline is not None]
         left = max(min(deadlines) - time.monotonic(), 0) if deadlines else None
@@ -374,7 +374,9 @@ class Manager:
                     return run, number, MAGIC_TIMEOUT
         return None
 
-    def _command_done(self, run: Run, number: int, problem: str) -> None:
+    def _command_done(self, run: Run, number: int, problem: str | BaseException) -> None:
+        if isinstance(problem, BaseException):
+            raise problem
         if number not in self.running:
             # It was given up before.
             return
@@ -402,7 +404,7 @@ class Manager:
         return sum(command.counts for _unused, command, _unused2 in self.running.values())
 
     @staticmethod
-    def _work(command: Command) -> str:
+    def _work(command: Command) -> str | BaseException:
         try:
             return command.work()
         except task.Killed:
@@ -410,6 +412,9 @@ class Manager:
         except Exception as error:
             # A mistake of the model in this thread must not leave the others waiting for ever.
             return f"{command.line}: {error!r}"
+        except BaseException as end:
+            # What shall end the whole process is for the thread that waits.
+            return end
 
     def _advance(self, run: Run, answer: t.Any) -> None:
         """Let a jail go on until it needs a command."""

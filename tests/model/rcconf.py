@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 
@@ -64,42 +63,34 @@ def source(ctx: Context, names: t.Sequence[str], variables: t.Mapping[str, str])
     for name in names:
         path = ctx.path(name)
         if path.is_file():
-            known = _source(path, known)
+            known = _source(ctx, name, known)
     return known
 
 
-def _source(path: Path, known: dict[str, str]) -> dict[str, str]:
+def _source(ctx: Context, name: str, known: dict[str, str]) -> dict[str, str]:
     """Source one file: plain assignments are read as they are, all else is the shell's business."""
-    text = path.read_text(errors="surrogateescape")
+    text = ctx.path(name).read_text(errors="surrogateescape")
     simple: dict[str, str] = {}
     for line in text.split("\n"):
         found = ASSIGNMENT.match(line)
         if found:
             simple[found[1]] = next((value for value in found.groups()[1:] if value is not None), "")
         elif not NOTHING.match(line):
-            return _ask_shell(path, known)
+            return _ask_shell(ctx, name, known)
     return known | simple
 
 
-def _ask_shell(path: Path, known: dict[str, str]) -> dict[str, str]:
-    """Let the shell source the file, with what is known as its variables and no program within its reach."""
-    import shlex  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
+def _ask_shell(ctx: Context, name: str, known: dict[str, str]) -> dict[str, str]:
+    """Let a shell source the file, with what is known as its variables; what it says is not heard."""
+    import io  # noqa: PLC0415
 
-    before = "".join(f"{name}={shlex.quote(value)}\n" for name, value in known.items())
-    script = f"{before}. {shlex.quote(str(path))} >/dev/null 2>&1\nset\n"
-    done = subprocess.run(
-        ["/bin/sh"], input=os.fsencode(script), capture_output=True, env={"PATH": "/nonexistent"}, check=False
-    )
-    return _listed(done.stdout.decode(errors="surrogateescape"))
+    from model.shell import Shell  # noqa: PLC0415
 
-
-def _listed(text: str) -> dict[str, str]:
-    """Read the output of the shell's ``set``: a word NAME=VALUE for each variable, quoted to be read again."""
-    import shlex  # noqa: PLC0415
-
-    pairs = (word.partition("=") for word in shlex.split(text))
-    return {name: value for name, equals, value in pairs if equals and name not in OWN}
+    nowhere = io.StringIO()
+    shell = Shell(ctx.replace(out=nowhere, err=nowhere, env={}))
+    shell.variables |= known
+    shell.run(f". {name}")
+    return {key: value for key, value in shell.variables.items() if key not in OWN}
 
 
 def syntax_error(path: Path) -> str:

@@ -9,6 +9,7 @@ What only speaks (debug, assert, fail) is left out. So thousands of convergences
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -35,36 +36,46 @@ class Run(t.NamedTuple):
     result: Result
 
 
+class _Stopped(Exception):
+    """A task failed, and so the play ends on this host."""
+
+
 class Site:
     """The tasks of site.yml. Needs Ansible's plugin loaders, see :mod:`support.loader`."""
 
-    def __init__(self) -> None:
-        """Read the playbook."""
+    def __init__(self, **variables: t.Any) -> None:
+        """Read the playbook; ``variables`` are as given by ``-e``."""
         self.loader = DataLoader()
+        self.given = variables
         (play,) = self._read(PROJECT / "playbooks" / "site.yml")
         self.variables: Values = play["vars"]
         self.tasks: list[Values] = play["tasks"]
 
     def converge(self, lab: Lab, name: str, resolved: Resolved, *, check: bool = False) -> list[Run]:
-        """Run all roles on a host of a fleet, in check mode if ``check``; return what each module said.
+        """Run the roles on a host of a fleet, in check mode if ``check``; return what each module said.
 
-        A module that fails does not stop the others, as in a play where every trouble is that of a jail.
+        A task that fails ends it, where ``failed_when`` does not say that this is no failure.
         """
         of_host = {
             "vps_host": resolved.hosts[name],
             "vps_accounts": resolved.accounts[name],
             "jails": resolved.jails[name],
+            **self.given,
         }
         # In the process of a test nothing can be started that goes on by itself, such as a guard.
         known: Values = {**self.variables, "network_guard": 0, "inventory_hostname": name, **of_host}
         known |= {"ansible_play_hosts_all": [name], "hostvars": {name: known}, "ansible_check_mode": check}
         runs: list[Run] = []
+        with contextlib.suppress(_Stopped):
+            self._play(lab, known, runs, check=check)
+        return runs
+
+    def _play(self, lab: Lab, known: Values, runs: list[Run], *, check: bool) -> None:
         for task in self.tasks:
             if "ansible.builtin.import_role" in task:
                 self._role(lab, task, known, runs, check=check)
             elif not (SILENT | LEFT_OUT) & task.keys():
                 raise NotImplementedError(f"site.yml: {task['name']}")
-        return runs
 
     def _read(self, path: Path) -> t.Any:
         return self.loader.load_from_file(str(path), trusted_as_template=True) if path.exists() else None
@@ -102,9 +113,14 @@ class Site:
             runs.append(Run(module.removeprefix(COLLECTION), result))
         if "register" in task:
             known[task["register"]] = variables[task["register"]] = result
+            here[task["register"]] = result
+        if self._holds(task["failed_when"], here) if "failed_when" in task else result.get("failed"):
+            raise _Stopped
 
     def _wanted(self, task: Values, variables: Values) -> bool:
-        conditions = task.get("when", [])
+        return self._holds(task.get("when", []), variables)
+
+    def _holds(self, conditions: t.Any, variables: Values) -> bool:
         templar = Templar(loader=self.loader, variables=variables)
         return all(
             templar.evaluate_conditional(condition)

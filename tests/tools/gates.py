@@ -74,8 +74,9 @@ GATES = (
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
 )
 
-# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. Four take long:
-# mutations, 200 rounds, upgrades cut off at every place, and the tests of the gate units again, as Ansible runs them.
+# Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. The others take
+# long: mutations, 200 rounds, something that goes wrong at every place of a convergence or of an upgrade, and the tests
+# of the gate units again, as Ansible runs them.
 ON_DEMAND = (
     Gate(
         "ansible-test-units",
@@ -86,6 +87,7 @@ ON_DEMAND = (
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
     Gate("upgrade-cuts", "upgrade-cuts", (PYTHON, "tests/tools/upgrade_cuts.py")),
+    Gate("faults", "faults", (PYTHON, "tests/faults/run.py")),
     Gate("all-rounds", "rounds", (PYTHON, "tests/rounds/run.py")),
 )
 

@@ -15,31 +15,13 @@ from ansible_collections.jailisp.vps.plugins.module_utils import _shell
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SCRIPT
 from model.host import Host
-from support.lab import Lab, copy, snapshot
+from support.ends import end
+from support.lab import Lab, copy
 
 ROOTS = "/usr/local/jails/h1"
 RELEASE = "15.1-RELEASE-p1"
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
 KILL_STATES = ("pfctl", "-k", "label", "-k", "jail:a")
-LIMITS = "quota,refquota,reservation,compression,atime"
-# What differs between two runs that end alike.
-PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/")
-OWN_NUMBERS = ("jid", "cpuset.id")
-LOOKS = (
-    ("ifconfig",),
-    ("mount", "-p"),
-    ("mdconfig", "-lv"),
-    ("kldstat", "-q", "-m", "pf"),
-    ("sysctl", "security.bsd.see_jail_proc"),
-    ("pfctl", "-sn"),
-    ("pfctl", "-sr"),
-    ("pfctl", "-a", "jailisp", "-sn"),
-    ("pfctl", "-a", "jailisp", "-sr"),
-    ("dnctl", "pipe", "show"),
-    ("rctl",),
-    ("zfs", "list", "-H", "-o", "name,mountpoint,mounted", "-t", "all", "-r", "tank"),
-    ("zfs", "get", "-r", "-Hp", "-t", "filesystem", "-o", "name,property,value,source", LIMITS, "tank"),
-)
 
 
 class Killed(BaseException):
@@ -294,23 +276,6 @@ CASES = {
     "stopped jail": Case(with_jails, "jails", jails(state="absent")),
     "restarted jail": Case(with_jails, "jails", jails(path=f"{ROOTS}/elsewhere", restart=True)),
 }
-
-
-def end(lab: Lab) -> dict[str, t.Any]:
-    """Return what a host came to."""
-    files = {
-        name: value
-        for name, value in snapshot(lab.host).items()
-        if name.startswith("root/") and not name.startswith(PASSING) and "/var/" not in name.partition(ROOTS)[2]
-    }
-    # Host keys are other ones each time they are made.
-    files = {name: value[:3] if "/etc/ssh/ssh_host_" in name else value for name, value in files.items()}
-    running = lab.module("jail_info")["jails"]
-    for jail in running.values():
-        del jail["jid"], jail["age"]
-        jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
-    looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
-    return {"files": files, "running": running, **looks}
 
 
 @pytest.mark.parametrize("name", CASES)
