@@ -145,7 +145,9 @@ def _errors(run: Run) -> list[str]:
 def _refused(error: str) -> bool:
     """Whether an error is one that must be: a disk that would be smaller than what is on it, with both numbers."""
     size = r"\d+(\.\d+)?[KMG]"
-    return bool(re.search(rf"{size}.*(less|smaller).*{size}|{size} and shall have {size}: an image cannot shrink", error))
+    return bool(
+        re.search(rf"{size}.*(less|smaller).*{size}|{size} and shall have {size}: an image cannot shrink", error)
+    )
 
 
 def _ways_wrong(lab: Lab, jail: Values, accounts: Values) -> t.Iterator[str]:
