@@ -55,6 +55,22 @@ attributes:
     support: full
 """
 
+    HOLDS = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return what it would do without changing anything.
+    support: full
+  diff_mode:
+    description: Returns what differs, and nothing else, when in diff mode.
+    support: N/A
+    details:
+      - What a run holds is no part of the host's state.
+  idempotent:
+    description: When run twice in a row outside check mode with the same options, the second run changes nothing.
+    support: full
+"""
+
     INFO = r"""
 options: {}
 attributes:

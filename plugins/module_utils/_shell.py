@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner, at_once
 from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+from ansible_collections.jailisp.vps.plugins.module_utils._hold import VARIABLE, Held, call
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Branches,
     Change,
@@ -211,8 +213,11 @@ def run_module(module: AnsibleModule, subsystem: t.Callable[[], Subsystem[t.Any]
             )
         host = Host(HostRunner(), Files())
     try:
-        outcome = converge(subsystem(), host, check_mode=module.check_mode)
-    except (InvalidDesired, ParseError, CommandFailed) as error:
+        # Who only looks disturbs nobody.
+        run = os.environ.get(VARIABLE, "")
+        with contextlib.nullcontext() if module.check_mode else call(host.files, module._name, run):
+            outcome = converge(subsystem(), host, check_mode=module.check_mode)
+    except (InvalidDesired, ParseError, CommandFailed, Held) as error:
         module.fail_json(msg=str(error))
     if outcome.errors:
         lines = [f"{name}: {error}" if name else error for name, error in outcome.errors]

@@ -78,7 +78,7 @@ class Lab:
         # may have imported the collection twice.
         shell = importlib.import_module(SHELL)
         with self._monkeypatch.context() as patch:
-            patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0))
+            patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0, environ={}))
             for place in (shell, module):
                 patch.setattr(place, "HostRunner", lambda: self.runner, raising=False)
                 patch.setattr(place, "Files", lambda: self.files, raising=False)

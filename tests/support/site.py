@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 COLLECTION = "jailisp.vps."
 # What stands beside the action in a task.
 SILENT = frozenset({"ansible.builtin.debug", "ansible.builtin.assert", "ansible.builtin.fail"})
-LEFT_OUT = frozenset({"ansible.builtin.import_tasks", "ansible.builtin.include_tasks"})
+LEFT_OUT = frozenset({"ansible.builtin.import_tasks", "ansible.builtin.include_tasks", "jailisp.vps.host_hold"})
 
 Values = dict[str, t.Any]
 

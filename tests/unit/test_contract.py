@@ -272,3 +272,42 @@ def test_drift_is_what_the_sites_roles_foretell() -> None:
 def test_roles_leave_the_results_that_drift_looks_at() -> None:
     kept = {name for role in ROLES for path in tasks_of(role) for name in REGISTERED.findall(path.read_text())}
     assert set(RESULTS) <= kept
+
+
+# Modules that change nothing on a host, or nothing that another run could disturb.
+HOLDERS = frozenset({"host_hold", "fleet_order", "fleet_retire"})
+
+
+def modules_in(tasks: t.Any, folder: Path = ROOT / "playbooks") -> t.Iterator[str]:
+    """Yield the modules of the collection that tasks call, those of blocks, roles and files that they include too."""
+    for task in tasks or ():
+        for block in ("block", "rescue", "always"):
+            yield from modules_in(task.get(block), folder)
+        for key, value in task.items():
+            if key.rpartition(".")[2] in ("import_tasks", "include_tasks"):
+                yield from modules_in(load(folder / value), (folder / value).parent)
+            elif key.rpartition(".")[2] in ("import_role", "include_role"):
+                role = ROOT / "roles" / value["name"].removeprefix(f"{COLLECTION}.")
+                tasks_of_role = role / "tasks"
+                found = load(tasks_of_role / f"{value.get('tasks_from', 'main')}.yml")
+                yield from modules_in(found, tasks_of_role)
+            elif key.startswith(f"{COLLECTION}.") and not task.get("check_mode"):
+                yield key.removeprefix(f"{COLLECTION}.")
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_play_that_changes_hosts_says_which_run_it_belongs_to(playbook: str) -> None:
+    said = "{{ lookup('jailisp.vps.run') }}"
+    for play in load(ROOT / "playbooks" / playbook):
+        changing = {each for each in modules_in(play.get("tasks")) if not each.endswith("_info")} - HOLDERS
+        if changing and not playbook.startswith("drift"):
+            assert play["environment"] == {"JAILISP_RUN": said}, (play["name"], changing)
+
+
+def test_who_holds_a_host_lets_go_of_it() -> None:
+    for playbook in PLAYBOOKS:
+        text = (ROOT / "playbooks" / playbook).read_text(encoding="utf-8")
+        if "jailisp.vps.host_hold" in text and playbook not in ("upgrade.yml", "rollback.yml"):
+            assert "state: released" in text, playbook
+        elif playbook in ("upgrade.yml", "rollback.yml"):
+            assert "upgrade_report.yml" in text

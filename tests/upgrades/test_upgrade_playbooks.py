@@ -9,9 +9,12 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,10 +90,16 @@ class Fleet:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
         recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) ", done.stdout, re.MULTILINE)
         return Ended(done.returncode, done.stdout + done.stderr, {host: int(number) for host, number in recap})
+
+    def holder(self, host: str) -> str:
+        """Return the module of the run that holds a host."""
+        path = self.hosts[host].path("/var/run/jailisp.run")
+        text = path.read_text() if path.exists() else ""
+        return str(json.loads(text)["module"]) if text else ""
 
     def root(self, jail: str) -> Path:
         """Return where a jail's root lies on this machine."""
@@ -190,3 +199,37 @@ def test_canaries_go_first_a_rerun_goes_on_and_a_rollback_leads_back(fleet: Flee
     fleet.wish(OLD)
     settled = fleet.run("site.yml")
     assert (settled.status, settled.changed) == (0, {"h1": 0, "h2": 0}), settled.said
+
+
+def test_what_comes_while_a_run_holds_the_hosts_waits_and_then_does_its_work(fleet: Fleet) -> None:
+    fleet.wish(NEW)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(fleet.run, "upgrade.yml", release=NEW)
+        end = time.monotonic() + 110
+        while fleet.holder("h1") != "jail_upgrades":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        others = [pool.submit(fleet.run, "site.yml") for _unused in range(2)]
+        ended = [run.result() for run in (first, *others)]
+    assert [run.status for run in ended] == [0, 0, 0], "".join(run.said for run in ended)
+    assert all("h1: " in run.said and "on this host since" in run.said for run in ended[1:])
+    assert (fleet.versions(), fleet.running()) == (everywhere(NEW), sorted(JAILS))
+    assert [run.changed for run in ended[1:]] == [{"h1": 0, "h2": 0}] * 2
+    assert (fleet.holder("h1"), fleet.holder("h2")) == ("", "")
+
+
+def test_a_run_that_was_killed_does_not_keep_the_next_one_waiting(fleet: Fleet) -> None:
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    now = int(time.time())
+    holder = {"run": f"root@{socket.gethostname()}:{gone}", "module": "jails", "process": 1, "since": now - 5}
+    for host in fleet.hosts.values():
+        host.path("/var/run/jailisp.run").write_text(json.dumps(holder | {"until": now + 3600}))
+    assert fleet.run("site.yml").status == 0
+    # Of one on another controller nothing is known but that it did nothing for a while.
+    for host in fleet.hosts.values():
+        text = json.dumps(holder | {"run": "root@elsewhere:1", "until": now + 3600})
+        host.path("/var/run/jailisp.run").write_text(text)
+    refused = fleet.run("site.yml", hold_seconds=1)
+    assert refused.status != 0
+    assert "root@elsewhere:1 holds this host since" in refused.said
+    assert refused.changed == {"h1": 0, "h2": 0}
