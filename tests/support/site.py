@@ -10,6 +10,7 @@ What only speaks (debug, assert, fail) is left out. So thousands of convergences
 from __future__ import annotations
 
 import contextlib
+import json
 import typing as t
 from pathlib import Path
 
@@ -50,6 +51,10 @@ class Site:
         (play,) = self._read(PROJECT / "playbooks" / "site.yml")
         self.variables: Values = play["vars"]
         self.tasks: list[Values] = play["tasks"]
+        # What templates gave for the fleet that was converged last. Most of it is the same each time.
+        self._of: Resolved | None = None
+        self._given: dict[str, Values | None] = {}
+        self._registered: set[str] = set()
 
     def converge(self, lab: Lab, name: str, resolved: Resolved, *, check: bool = False) -> list[Run]:
         """Run the roles on a host of a fleet, in check mode if ``check``; return what each module said.
@@ -65,6 +70,8 @@ class Site:
         # In the process of a test nothing can be started that goes on by itself, such as a guard.
         known: Values = {**self.variables, "network_guard": 0, "inventory_hostname": name, **of_host}
         known |= {"ansible_play_hosts_all": [name], "hostvars": {name: known}, "ansible_check_mode": check}
+        if self._of is not resolved:
+            self._of, self._given = resolved, {}
         runs: list[Run] = []
         with contextlib.suppress(_Stopped):
             self._play(lab, known, runs, check=check)
@@ -95,27 +102,40 @@ class Site:
         if not self._wanted(task, variables):
             return
         for each in self._read(role / "tasks" / f"{called.get('tasks_from', 'main')}.yml"):
-            self._task(lab, each, known, variables, runs, check=check)
+            text = repr((task, self._read(role / "vars" / "main.yml"), each))
+            self._task(lab, each, (known, variables, text), runs, check=check)
 
-    def _task(self, lab: Lab, task: Values, known: Values, variables: Values, runs: list[Run], *, check: bool) -> None:
+    def _task(self, lab: Lab, task: Values, scope: tuple[Values, Values, str], runs: list[Run], *, check: bool) -> None:
         """Run a task of a role; keep what it registers for those that follow."""
         if SILENT & task.keys():
             return
+        known, variables, text = scope
         (module,) = [key for key in task if key.startswith((COLLECTION, "ansible.builtin."))]
         here = {**variables, **task.get("vars", {})}
-        if not self._wanted(task, here):
+        parameters = self._parameters(task, module, here, text)
+        if parameters is None:
             result: Result = {"changed": False, "skipped": True}
         else:
-            if module in LEFT_OUT:
-                raise NotImplementedError(task["name"])
-            parameters = Templar(loader=self.loader, variables=here).template(task[module])
-            result = self._call(lab, module, _plain(parameters), check=check)
+            result = self._call(lab, module, parameters, check=check)
             runs.append(Run(module.removeprefix(COLLECTION), result))
         if "register" in task:
+            self._registered.add(task["register"])
             known[task["register"]] = variables[task["register"]] = result
             here[task["register"]] = result
         if self._holds(task["failed_when"], here) if "failed_when" in task else result.get("failed"):
             raise _Stopped
+
+    def _parameters(self, task: Values, module: str, here: Values, text: str) -> Values | None:
+        """Return a task's parameters, None if it is not wanted; ``text`` holds the names of all they can depend on."""
+        results = {name: here[name] for name in sorted(self._registered) if name in text and name in here}
+        key = json.dumps([here["inventory_hostname"], here["ansible_check_mode"], text, results])
+        if key not in self._given:
+            wanted = self._wanted(task, here)
+            if wanted and module in LEFT_OUT:
+                raise NotImplementedError(task["name"])
+            templar = Templar(loader=self.loader, variables=here)
+            self._given[key] = _plain(templar.template(task[module])) if wanted else None
+        return self._given[key]
 
     def _wanted(self, task: Values, variables: Values) -> bool:
         return self._holds(task.get("when", []), variables)
