@@ -90,7 +90,7 @@ CUSTOMERS = {
 }
 
 
-def _jail(host: str, number: int, customer: str, **more: t.Any) -> Values:
+def jail(host: str, number: int, customer: str, **more: t.Any) -> Values:
     return {
         "host": host,
         "customer": customer,
@@ -102,7 +102,7 @@ def _jail(host: str, number: int, customer: str, **more: t.Any) -> Values:
     }
 
 
-def _host(number: int, **more: t.Any) -> Values:
+def host(number: int, **more: t.Any) -> Values:
     name = f"h{number}"
     return {
         "vps_addresses": [PUBLIC[name]],
@@ -115,23 +115,23 @@ def _host(number: int, **more: t.Any) -> Values:
 # On the first host two directories, one of them with a network stack of its own, and an image; on the second datasets.
 BASE = Fleet(
     jails={
-        "alice": _jail("h1", 17, "anna"),
-        "bob": _jail("h1", 18, "bert", storage="image"),
-        "carol": _jail("h1", 19, "anna", network="vnet", plan="large"),
-        "dave": _jail("h2", 20, "bert"),
-        "erin": _jail("h2", 21, "anna", plan="large"),
+        "alice": jail("h1", 17, "anna"),
+        "bob": jail("h1", 18, "bert", storage="image"),
+        "carol": jail("h1", 19, "anna", network="vnet", plan="large"),
+        "dave": jail("h2", 20, "bert"),
+        "erin": jail("h2", 21, "anna", plan="large"),
     },
     customers=CUSTOMERS,
     plans=PLANS,
-    hosts={"h1": _host(1, vps_storage="directory"), "h2": _host(2, vps_storage="dataset", vps_pool="tank")},
+    hosts={"h1": host(1, vps_storage="directory"), "h2": host(2, vps_storage="dataset", vps_pool="tank")},
 )
 
 
 def _come(fleet: Fleet) -> None:
     """Let a jail be ordered on each host, and a customer come with it."""
     fleet.customers["cora"] = {"name": "Cora", "contact": "cora@example.net", "keys": [KEY]}
-    fleet.jails["frank"] = _jail("h1", 30, "cora", plan="large")
-    fleet.jails["grace"] = _jail("h2", 31, "cora")
+    fleet.jails["frank"] = jail("h1", 30, "cora", plan="large")
+    fleet.jails["grace"] = jail("h2", 31, "cora")
 
 
 def _change(fleet: Fleet) -> None:
