@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import typing as t
@@ -64,11 +65,11 @@ def source(ctx: Context, names: t.Sequence[str], variables: t.Mapping[str, str])
     for name in names:
         path = ctx.path(name)
         if path.is_file():
-            known = _source(path, known)
+            known = _source(ctx, path, known)
     return known
 
 
-def _source(path: Path, known: dict[str, str]) -> dict[str, str]:
+def _source(ctx: Context, path: Path, known: dict[str, str]) -> dict[str, str]:
     """Source one file: plain assignments are read as they are, all else is the shell's business."""
     text = path.read_text(errors="surrogateescape")
     simple: dict[str, str] = {}
@@ -77,7 +78,7 @@ def _source(path: Path, known: dict[str, str]) -> dict[str, str]:
         if found:
             simple[found[1]] = next((value for value in found.groups()[1:] if value is not None), "")
         elif not NOTHING.match(line):
-            return _ask_shell(path, known)
+            return _ask_shell(path, known) if ctx.inside == "/" == str(ctx.host.root) else _ask_model(ctx, text, known)
     return known | simple
 
 
@@ -92,6 +93,17 @@ def _ask_shell(path: Path, known: dict[str, str]) -> dict[str, str]:
         ["/bin/sh"], input=os.fsencode(script), capture_output=True, env={"PATH": "/nonexistent"}, check=False
     )
     return _listed(done.stdout.decode(errors="surrogateescape"))
+
+
+def _ask_model(ctx: Context, text: str, known: dict[str, str]) -> dict[str, str]:
+    """Let the model's own shell source a file of a host whose paths are not those of this machine."""
+    from model.shell import Shell  # noqa: PLC0415
+
+    nowhere = io.TextIOWrapper(io.BytesIO(), errors="surrogateescape", write_through=True)
+    shell = Shell(ctx.replace(out=nowhere, err=nowhere))
+    shell.variables |= known
+    shell.run(text)
+    return {name: value for name, value in shell.variables.items() if name in known or name not in ctx.env}
 
 
 def _listed(text: str) -> dict[str, str]:
