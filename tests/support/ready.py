@@ -37,12 +37,17 @@ def ready(
 ) -> Host:
     """Install a host and give it the role's files; its sshd answers at its ``own`` addresses, on the ``ports``."""
     machine.install(host, name="h1", address=address, addresses=addresses)
+    equip(host, own or [address], ports)
+    return host
+
+
+def equip(host: Host, own: t.Sequence[str], ports: t.Sequence[int] = (22,)) -> None:
+    """Give a host the role's files."""
     host.path("/etc/rc.conf.d").mkdir(exist_ok=True)
     host.path("/etc/rc.conf.d/pf").write_text(render("rc.conf.d/pf.j2"))
     for name in SCRIPTS:
         script = host.path(f"/usr/local/etc/rc.d/{name}")
         script.write_text(render(f"rc.d/{name}.j2"))
         script.chmod(0o555)
-    text = render("pf-fallback.conf.j2", host_own_addresses=[*own] or [address], host_ssh_ports=[*ports])
+    text = render("pf-fallback.conf.j2", host_own_addresses=[*own], host_ssh_ports=[*ports])
     host.path("/etc/pf-fallback.conf").write_text(text)
-    return host
