@@ -435,3 +435,18 @@ def test_what_was_taken_back_at_boot_is_in_the_log(tmp_path: Path, monkeypatch: 
     assert post.log().count("pf: nobody confirmed the new rules before this boot") == 1
     post.reboot()
     assert post.log().count("pf: nobody confirmed the new rules before this boot") == 1
+
+
+@pytest.mark.parametrize("ending", [lambda post: post.guards.time_is_up(), Post.reboot], ids=["time is up", "reboot"])
+def test_rules_that_could_not_be_loaded_do_not_wait_for_the_next_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: t.Callable[[Post], None]
+) -> None:
+    post, old = as_before(tmp_path, monkeypatch, nothing)
+    post.lab.run("kldunload", "pf")
+    assert "/dev/pf" in post.load(**wish(CUTS_OFF))["msg"]
+    assert post.lab.path(FILE).exists()
+    ending(post)
+    assert post.look() == old
+    assert post.settled()
+    machine.reboot(post.lab.host)
+    assert post.lets_in()
