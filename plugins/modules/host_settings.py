@@ -53,6 +53,8 @@ options:
     description:
       - The addresses of interfaces, with their prefix lengths, by the name of the interface. Each holds these and no
         others afterwards. For the next boot, O(files) says them.
+      - Refused are, before anything is changed, an interface that C(/etc/rc.conf) names, one that has other addresses
+        and that the lines between the marks do not name yet, and to take away the address at which this login came in.
     type: dict
     default: {}
   devfs_rulesets:
@@ -117,6 +119,8 @@ reboot_needed:
   elements: str
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.jailisp.vps.plugins.module_utils._settings.observe import Settings
@@ -145,7 +149,7 @@ ARGUMENT_SPEC = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run_module(module, lambda: Settings(module.params))
+    run_module(module, lambda: Settings(module.params, os.environ.get("SSH_CONNECTION", "")))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,11 @@ options:
   guard:
     description:
       - After how many seconds what was loaded is taken back, unless it was confirmed by removing the file that
-        RV(unconfirmed) names. Remove it over a new connection, since the old one outlives any rule.
+        RV(unconfirmed) names. Remove it over a new connection, since the old one outlives any rule. If it is not there
+        any more when you come to remove it, the time was up before.
+      - A reboot ends what waits. Whatever runs at boot before C(rc.d/pf) can take back what was not confirmed, by
+        C(/bin/sh /var/db/jailisp/pf_ANCHOR_guard.sh boot) if that file is there, or C(pf_ANCHOR_taking_back) beside it;
+        the role P(jailisp.vps.host#role) installs such a script.
       - With V(0) nothing is ever taken back.
     type: int
     default: 0

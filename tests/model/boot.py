@@ -9,7 +9,7 @@ import io
 import time
 import typing as t
 
-from model import rc, rc_jail, rc_table, rcconf
+from model import rc, rc_jail, rc_local, rc_table, rcconf
 from model.command import Context, Exit, options
 
 if t.TYPE_CHECKING:
@@ -28,25 +28,36 @@ def context(host: Host) -> tuple[Context, io.StringIO]:
 
 
 def start(host: Host) -> None:
-    """Run the rc scripts of the base system, then the local ones, in their order; the console goes to the log."""
+    """Run all rc scripts in their order; the console goes to the log."""
     ctx, console = context(host)
     common = rcconf.read(ctx)
-    for script in rc_table.scripts():
-        each = rc.load(ctx, script.name, common)
+    # rc(8) looks for local scripts only when the file systems are there.
+    for name in rc_local.merged(ctx, [script.name for script in rc_table.scripts()], rc_local.paths(ctx, common)):
+        script = rc_table.find(name)
+        if script is None:
+            _run_local(ctx, name, ["faststart"])
+            continue
+        each = rc.load(ctx, name, common)
         if each is not None and (not script.variable or rcconf.is_yes(each.settings.get(script.variable))):
             rc.run(each, ["faststart"])
-    for path in rc.local_scripts(ctx, common.get("local_startup", rcconf.LOCAL_STARTUP)):
-        if rc.local_is_enabled(ctx, path):
-            rc.run_local(ctx, path, ["faststart"])
     _log(host, console.getvalue())
 
 
+def _run_local(ctx: Context, path: str, words: list[str]) -> None:
+    """Run a local script; one that rc.subr does not switch on and off always runs."""
+    if rc_local.is_enabled(ctx, path):
+        rc_local.run(ctx, path, words)
+
+
 def stop(host: Host) -> None:
-    """Run rc.shutdown: the jails are stopped, the rest needs no help to end."""
+    """Run rc.shutdown: the jails are stopped, then local scripts that ask for it; the rest needs no help to end."""
     ctx, console = context(host)
     jails = rc.load(ctx, "jail")
     if jails is not None:
         console.write(rc_jail.at_shutdown(jails))
+    for path in reversed(rc_local.paths(ctx, rcconf.read(ctx))):
+        if "shutdown" in rc_local.words(ctx, path, "KEYWORD"):
+            _run_local(ctx, path, ["faststop"])
     _log(host, console.getvalue())
 
 

@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from model import kernel as kernels
-from model import prison, releases
+from model import prison, releases, task
 from model.command import Exit, options
 
 if t.TYPE_CHECKING:
@@ -143,15 +143,24 @@ def pkg(ctx: Context) -> int:
 
 
 def logger(ctx: Context) -> int:
-    """logger(1): a line in /var/log/messages."""
+    """logger(1): a line in /var/log/messages, if there is a syslogd that writes it."""
     flags, words = options(ctx, "46Aa:cdf:H:h:iP:p:S:st:", "usage: logger [-46Ais] [-f file] [-h host] [-P port]\n")
     lines = [" ".join(words)] if words else ctx.stdin.read().decode(errors="replace").splitlines()
     tag = flags.get("t", ["root"])[-1] + (f"[{_number(ctx)}]" if {"i", "t"} & flags.keys() else "")
     for line in lines:
-        write_log(ctx, tag, line)
+        if _is_heard(ctx):
+            write_log(ctx, tag, line)
         if "s" in flags:
             ctx.err.write(f"{tag}: {line}\n")
     return 0
+
+
+def _is_heard(ctx: Context) -> bool:
+    """Say whether syslogd(8) runs; on a machine that was never booted nobody asks."""
+    with ctx.host.kernel() as kernel:
+        if ctx.jail is not None or "boottime" not in kernel:
+            return True
+        return any(entry["comm"] == "syslogd" for _number, entry in task.of_jail(kernel, 0))
 
 
 def _number(ctx: Context) -> int:

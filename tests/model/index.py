@@ -131,6 +131,7 @@ PROGRAMS: dict[str, str] = {
     "/bin/rmdir": "model.userland:rmdir",
     "/bin/unlink": "model.userland:rm",
     "/usr/bin/chgrp": "model.userland:chown",
+    "/usr/bin/fsync": "model.userland:fsync",
     "/usr/bin/tee": "model.userland:tee",
     "/usr/bin/touch": "model.userland:touch",
     "/usr/bin/truncate": "model.userland:truncate",

@@ -9,7 +9,7 @@ import io
 import typing as t
 from dataclasses import dataclass, field
 
-from model import rc_table, rcconf
+from model import rc_local, rc_table, rcconf
 from model.command import options
 from model.sysrc import write_setting
 
@@ -248,55 +248,18 @@ def _script(ctx: Context, local: str, words: t.Sequence[str], environment: dict[
     for folder in local.split():
         path = f"{folder}/{words[0]}"
         if ctx.path(path).is_file() and ctx.path(path).stat().st_mode & 0o111:
-            return run_local(ctx, path, words[1:])
+            return rc_local.run(ctx, path, words[1:])
     ctx.print(f"{words[0]} does not exist in /etc/rc.d or the local startup")
     ctx.print(f"directories ({local}), or is not executable")
     return 1
 
 
-def run_local(ctx: Context, path: str, words: t.Sequence[str]) -> int:
-    """Run a script that is not of the base system: a program like any other, and only inside the isolated system."""
-    import subprocess  # noqa: PLC0415
-
-    if str(ctx.host.root) != "/" or ctx.inside != "/":
-        ctx.err.write(f"{path}: the model runs no foreign scripts outside its isolated file system\n")
-        return 126
-    done = subprocess.run(["/bin/sh", path, *words], capture_output=True, check=False, cwd="/")
-    ctx.out.write(done.stdout.decode(errors="surrogateescape"))
-    ctx.err.write(done.stderr.decode(errors="surrogateescape"))
-    return done.returncode
-
-
-def local_scripts(ctx: Context, local: str) -> list[str]:
-    """Return the executable scripts of the local folders."""
-    return [
-        f"{folder}/{path.name}"
-        for folder in local.split()
-        if ctx.path(folder).is_dir()
-        for path in sorted(ctx.path(folder).iterdir())
-        if path.is_file() and path.stat().st_mode & 0o111
-    ]
-
-
-def local_is_enabled(ctx: Context, path: str) -> bool:
-    """Say whether the variable that a local script names as its rcvar is switched on."""
-    import re  # noqa: PLC0415
-
-    text = ctx.path(path).read_text(errors="replace")
-    name = re.search(r'^name="?(\w+)', text, re.MULTILINE)
-    variable = re.search(r'^rcvar="?([^"\s]+)', text, re.MULTILINE)
-    if variable is None or name is None:
-        return False
-    wanted = variable[1].replace("${name}", name[1]).replace("$name", name[1])
-    return rcconf.is_yes(rcconf.read(ctx, name[1]).get(wanted))
-
-
 def _restart_local(ctx: Context, local: str) -> int:
-    enabled = [path for path in local_scripts(ctx, local) if local_is_enabled(ctx, path)]
+    enabled = [path for path in rc_local.found(ctx, local) if _is_enabled(ctx, path)]
     for path in reversed(enabled):
-        run_local(ctx, path, ["stop"])
+        rc_local.run(ctx, path, ["stop"])
     for path in enabled:
-        run_local(ctx, path, ["start"])
+        rc_local.run(ctx, path, ["start"])
     return 0
 
 
@@ -306,10 +269,15 @@ def _list_enabled(ctx: Context, local: str) -> int:
         settings = rcconf.source(ctx, rcconf.service_files(ctx, script.name, common), common)
         if script.variable and rcconf.is_yes(settings.get(script.variable)):
             ctx.print(f"/etc/rc.d/{script.name}")
-    for path in local_scripts(ctx, local):
-        if local_is_enabled(ctx, path):
+    for path in rc_local.found(ctx, local):
+        if _is_enabled(ctx, path):
             ctx.print(path)
     return 0
+
+
+def _is_enabled(ctx: Context, path: str) -> bool:
+    """Say whether a local script is one that can be switched on, and is."""
+    return rc_local.has_variable(ctx, path) and rc_local.is_enabled(ctx, path)
 
 
 def _installed(ctx: Context) -> list[rc_table.Script]:
@@ -325,10 +293,9 @@ def _list(ctx: Context, local: str) -> int:
 
 
 def _list_order(ctx: Context, local: str) -> int:
-    for script in _installed(ctx):
-        ctx.print(f"/etc/rc.d/{script.name}")
-    for path in local_scripts(ctx, local):
-        ctx.print(path)
+    base = [script.name for script in _installed(ctx)]
+    for name in rc_local.merged(ctx, base, rc_local.found(ctx, local)):
+        ctx.print(name if "/" in name else f"/etc/rc.d/{name}")
     return 0
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import typing as t
 
@@ -82,11 +83,9 @@ def _source(ctx: Context, name: str, known: dict[str, str]) -> dict[str, str]:
 
 def _ask_shell(ctx: Context, name: str, known: dict[str, str]) -> dict[str, str]:
     """Let a shell source the file, with what is known as its variables; what it says is not heard."""
-    import io  # noqa: PLC0415
-
     from model.shell import Shell  # noqa: PLC0415
 
-    nowhere = io.StringIO()
+    nowhere = io.TextIOWrapper(io.BytesIO(), errors="surrogateescape", write_through=True)
     shell = Shell(ctx.replace(out=nowhere, err=nowhere, env={}))
     shell.variables |= known
     shell.run(f". {name}")

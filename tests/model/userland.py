@@ -36,6 +36,7 @@ CHOWN = """usage: chown [-fhvx] [-R [-H | -L | -P]] owner[:group] file ...
 """
 CHGRP = "usage: chgrp [-fhvx] [-R [-H | -L | -P]] group file ...\n"
 CHFLAGS = "usage: chflags [-fhvx] [-R [-H | -L | -P]] flags file ...\n"
+FSYNC = "usage: fsync file ...\n"
 TRUNCATE = """usage: truncate [-c] -s [+|-|%|/]size[K|k|M|m|G|g|T|t] file ...
        truncate [-c] -r rfile file ...
        truncate [-c] -d [-o offset[K|k|M|m|G|g|T|t]] -l length[K|k|M|m|G|g|T|t] file ...
@@ -426,6 +427,24 @@ class _Linker:
         if "v" in self.flags:
             self.ctx.print(f"{target} {'-' if symbolic else '='}> {source}")
         return 0
+
+
+def fsync(ctx: Context) -> int:
+    """fsync(1), of files and folders."""
+    _flags, names = options(ctx, "", FSYNC)
+    if not names:
+        usage(ctx, FSYNC, EX_USAGE)
+    status = 0
+    for name in names:
+        try:
+            descriptor = os.open(ctx.path(name), os.O_RDONLY)
+        except OSError as error:
+            ctx.warn(f"open {name}: {error.strerror}")
+            status = 1
+            continue
+        os.fsync(descriptor)
+        os.close(descriptor)
+    return status
 
 
 def touch(ctx: Context) -> int:

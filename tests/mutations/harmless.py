@@ -76,7 +76,8 @@ def wish(host: Values, jails: t.Sequence[Values]) -> Wish:
 def _bridge(known: Values, interface: str) -> dict[str, t.Any]:
     """Return the interfaces of the jails; on the mutants' hosts a bridge hurts nobody where it is not needed."""
     addresses = {known["bridge"]: known["bridge_addresses"]}
-    return {"interfaces": [interface, known["bridge"]], "interface_addresses": addresses}
+    netif = {"path": "/etc/rc.conf.d/netif", "content": f'cloned_interfaces="{interface} {known["bridge"]}"'}
+    return {"interfaces": [interface, known["bridge"]], "interface_addresses": addresses, "files": [netif]}
 
 
 class Rack:

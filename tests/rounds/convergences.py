@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_interfaces
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import Resolved, open_project
 from model import archive, machine
 from model.host import Host
@@ -26,6 +27,16 @@ from support.site import Run, Site
 
 # Somebody else's, which has to survive.
 FOREIGN_RULE = "user:www:maxproc:deny=77"
+FOREIGN_INTERFACES = ("bridge7", "lo1", "lo2")
+FOREIGN_ADDRESSES = {
+    "vtnet0": "198.51.100.99",
+    "lo0": "127.0.0.53",
+    "lo1": "10.66.0.1",
+    "lo2": "10.66.0.2",
+    "bridge7": "10.77.0.1",
+}
+# What the roles make; on lo1 only the addresses of jails are ours.
+OWN_INTERFACES = re.compile(r"lo1|bridge0|vps.*")
 # What a plan says by keys of its own, and what rctl calls it.
 OF_PLAN = {"memory": "memoryuse:deny", "processes": "maxproc:deny", "cpu": "pcpu:deny"}
 MARK = "mark"
@@ -43,6 +54,7 @@ class Rounds:
         digest = hashlib.sha256(self.labs["h1"].path(BASE).read_bytes()).hexdigest()
         self.records = Records(folder / "records", jails, digest, seed)
         self.site = Site()
+        self.foreign = {name: _foreign(lab) for name, lab in self.labs.items()}
         self.marked: dict[str, str] = {}
         self.wrong: list[str] = []
 
@@ -73,6 +85,8 @@ class Rounds:
     def _look(self, name: str, lab: Lab, jails: list[Values], accounts: Values) -> None:
         """See that limits and accounts are as recorded, and that every root is there with what was put in it."""
         self.wrong += [f"{name}: {text}" for text in _rules_wrong(lab, jails)]
+        if (found := _foreign(lab)) != self.foreign[name]:
+            self.wrong.append(f"{name}: the host's own interfaces were {self.foreign[name]} and are {found}")
         self.wrong += [f"{name}: {text}" for jail in jails for text in _ways_wrong(lab, jail, accounts)]
         mounted = {line.split()[1] for line in lab.run("mount", "-p").splitlines()}
         for jail in jails:
@@ -114,12 +128,21 @@ def _install(folder: Path, name: str) -> Host:
     machine.boot(host)
     archive.write_base(host.path(BASE), RELEASE)
     commands = [["rctl", "-a", FOREIGN_RULE]]
+    commands += [["ifconfig", interface, "create"] for interface in FOREIGN_INTERFACES]
+    commands += [["ifconfig", name, "inet", f"{address}/32", "alias"] for name, address in FOREIGN_ADDRESSES.items()]
     commands += [["zpool", "create", "-m", "none", "tank", "/dev/vtbd1"]] if disks else []
     for command in commands:
         done = host.run(command)
         if done.rc != 0:
             raise RuntimeError(f"{command}: {done.err}")
     return host
+
+
+def _foreign(lab: Lab) -> dict[str, set[str]]:
+    """Return the addresses of all interfaces that are not ours, and those on lo1 that somebody else gave it."""
+    found = parse_interfaces(lab.run("ifconfig"))
+    others = {name: addresses for name, addresses in found.items() if not OWN_INTERFACES.fullmatch(name)}
+    return {**others, "lo1": found["lo1"] & set(FOREIGN_ADDRESSES.values())}
 
 
 def _told(run: Run) -> Values:

@@ -5,39 +5,26 @@
 
 from __future__ import annotations
 
-import typing as t
 from pathlib import Path
 
-import jinja2
 import pytest
 
-from model import connect, machine, rc_table
+from model import connect, machine
 from model.host import Host
+from support.ready import ready, render
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "roles/host/templates"
+OURS = "/etc/pf.anchors/jailisp.conf"
 OWN, OWN6, PUBLIC, CLIENT = "198.51.100.11", "2001:db8:9::11", "203.0.113.10", "192.0.2.1"
-
-
-def render(name: str, **variables: t.Any) -> str:
-    """Return what the role host makes of a template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(name).render(variables) + "\n"
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    """Return a host as the role leaves it, that was not booted since."""
-    found = Host(tmp_path)
-    machine.install(found, name="h1", address=OWN, addresses=[PUBLIC])
-    folder = found.path("/etc/rc.conf.d")
-    folder.mkdir(exist_ok=True)
-    (folder / "pf").write_text(render("rc.conf.d/pf.j2"))
+    """Return a host as the role leaves it, that was not booted since, with rules of ours."""
+    found = ready(Host(tmp_path), OWN, own=[OWN, OWN6], addresses=[PUBLIC], ports=[22, 2222])
     with (found.path("/etc/rc.conf")).open("a") as file:
         file.write(f'ifconfig_vtnet0_ipv6="inet6 {OWN6} prefixlen 64"\nsshd_enable="YES"\n')
-    text = render("pf-fallback.conf.j2", host_own_addresses=[OWN, OWN6], host_ssh_ports=[22, 2222])
-    found.path("/etc/pf-fallback.conf").write_text(text)
+    found.path(OURS).parent.mkdir()
+    found.path(OURS).write_text("")
     return found
 
 
@@ -65,9 +52,23 @@ def test_rules_that_load_are_in_force_after_a_boot(host: Host) -> None:
     assert result(host, PUBLIC, 22) != "timeout"
 
 
-def test_pipes_come_before_rules_and_rules_before_jails() -> None:
-    order = [script.name for script in rc_table.scripts()]
-    assert order.index("dnctl") < order.index("pf") < order.index("jail")
+def test_pipes_come_before_rules_and_rules_before_jails(host: Host) -> None:
+    order = [path.rpartition("/")[2] for path in host.run(["service", "-r"]).out.split()]
+    known = ["dnctl", "FILESYSTEMS", "jailisp_guard", "pf", "syslogd", "jailisp_guard_log", "jail"]
+    assert [name for name in order if name in known] == known
+    assert order.index("pf") < order.index("jailisp_blocked") < order.index("jail")
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_whether_pf_starts_is_the_administrators_to_say_until_rules_of_ours_are_there(host: Host, called: bool) -> None:
+    host.path(OURS).unlink()
+    host.path("/etc/pf.conf").write_text("block all\n" + called * 'anchor "jailisp"\n')
+    machine.boot(host)
+    assert ("Status: Enabled" in host.run(["pfctl", "-s", "info"]).out) is called
+    with host.path("/etc/rc.conf").open("a") as file:
+        file.write('pf_enable="YES"\n')
+    machine.reboot(host)
+    assert "Status: Enabled" in host.run(["pfctl", "-s", "info"]).out
 
 
 def test_the_fallback_of_a_host_without_ipv6_says_nothing_of_it(host: Host) -> None:
@@ -89,22 +90,15 @@ def blocked(host: Host, *words: str) -> tuple[int, list[str]]:
 
 
 def test_whom_administrators_blocked_stays_blocked_over_a_reboot(host: Host) -> None:
-    script = host.path("/usr/local/etc/rc.d/jailisp_blocked")
-    script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(render("rc.d/jailisp_blocked.j2"))
     run = ["sh", "/usr/local/etc/rc.d/jailisp_blocked"]
     host.path(SAVED).parent.mkdir(parents=True)
     host.path("/etc/anchor").write_text(ANCHOR)
     host.path("/etc/pf.conf").write_text('anchor "jailisp"\nload anchor "jailisp" from "/etc/anchor"\n')
     machine.boot(host)
     # Nothing was ever blocked.
-    assert host.run([*run, "faststart"]).rc == 0
-    blocked(host, "add", "192.0.2.0/24", "203.0.113.99")
-    assert host.run([*run, "faststop"]).rc == 0
-    machine.halt(host)
-    machine.boot(host)
     assert blocked(host, "show") == (0, [])
-    assert host.run([*run, "faststart"]).rc == 0
+    blocked(host, "add", "192.0.2.0/24", "203.0.113.99")
+    machine.reboot(host)
     assert blocked(host, "show") == (0, ["192.0.2.0/24", "203.0.113.99"])
     # Without pf there is nothing to save, and what was saved is kept.
     host.run(["pfctl", "-a", "jailisp", "-F", "rules"])

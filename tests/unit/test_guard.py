@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from model import machine
 from model.host import Host
-from model.rack import Rack
+from model.rack import CLIENT, Rack
+from support.ready import equip
 
 PROJECT = Path(__file__).resolve().parents[2]
 ADDRESS = "198.51.100.11"
@@ -50,25 +52,29 @@ class Site:
             "ansible_ssh_transfer_method": "piped",
             "ansible_python_interpreter": "/usr/local/bin/python3",
         }
-        variables = {"network_jails": [], "network_host": VPS_HOST, "network_guard": SECONDS}
+        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"h1": known}}}))
+        self.ssh = [str(rack.ssh), f"root@{ADDRESS}"]
+        equip(self.host, [ADDRESS])
+        assert self.host.run(["kldload", "pf"]).rc == 0
+
+    def play(self, tasks: str = "main", **more: t.Any) -> str:
+        """Run a playbook of the role, with ``more`` that is known of the host; return what it printed."""
+        variables = {"network_jails": [], "network_host": {**VPS_HOST, **more}, "network_guard": SECONDS}
+        role = {"name": "jailisp.vps.network", "tasks_from": tasks}
+        task = {"ansible.builtin.import_role": role, "vars": variables}
         play = {
             "hosts": "h1",
             "gather_facts": False,
-            "tasks": [{"ansible.builtin.import_role": {"name": "jailisp.vps.network"}, "vars": variables}],
+            "vars": {"__network_result": {"unconfirmed": MARK}},
+            "tasks": [task],
         }
-        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"h1": known}}}))
-        (folder / "play.json").write_text(json.dumps([play]))
-        self.ssh = [str(rack.ssh), f"root@{ADDRESS}"]
-        assert self.host.run(["kldload", "pf"]).rc == 0
-
-    def play(self) -> str:
-        """Run the playbook; return the line of its recap."""
+        (self.folder / "play.json").write_text(json.dumps([play]))
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.json"]
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(PROJECT / ".build/tree")}
         ended = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
-        return ended.stdout.rpartition("h1 ")[2]
+        return ended.stdout
 
     def answers(self) -> bool:
         """Say whether somebody who connects anew gets in."""
@@ -102,3 +108,33 @@ def test_an_administrator_who_locks_himself_out_is_let_in_again(site: Site) -> N
         time.sleep(0.5)
     assert not enabled(site.host)
     assert site.host.path("/etc/pf.conf").read_text() == "block in all\n"
+
+
+def test_an_administrator_who_locks_himself_out_is_let_in_by_a_reboot(site: Site) -> None:
+    site.host.path("/etc/pf.conf").write_text("block in all\n")
+    assert "unreachable=1" in site.play()
+    assert not site.answers()
+    machine.reboot(site.host)
+    assert site.answers()
+    assert not enabled(site.host)
+    assert site.host.path("/etc/pf.conf").read_text() == "block in all\n"
+
+
+def test_a_reboot_brings_back_the_rules_that_were_confirmed(site: Site) -> None:
+    assert "unreachable=0    failed=0" in site.play()
+    confirmed = site.host.run(["pfctl", "-a", "jailisp", "-sr"]).out
+    # The administrator's own address.
+    assert "unreachable=1" in site.play(blocked=[CLIENT])
+    assert not site.answers()
+    machine.power_off(site.host)
+    machine.boot(site.host)
+    assert site.answers()
+    assert enabled(site.host)
+    assert site.host.run(["pfctl", "-a", "jailisp", "-sr"]).out == confirmed
+    assert "pf: nobody confirmed the new rules before this boot" in site.host.path("/var/log/messages").read_text()
+
+
+def test_a_confirmation_that_comes_too_late_fails_and_says_why(site: Site) -> None:
+    said = site.play("confirm")
+    assert "failed=1" in said
+    assert f"longer than the {SECONDS} seconds of network_guard" in " ".join(said.split())

@@ -33,8 +33,13 @@ def wish(parameters: t.Mapping[str, t.Any], connection: str) -> Wish:
     addresses = tuple(_address(text) for text in parameters["addresses"])
     if not addresses:
         raise InvalidDesired("addresses: is empty, sshd would answer at every address of every jail; give at least one")
+    return Wish(tuple(dict.fromkeys(addresses)), login_address(connection))
+
+
+def login_address(connection: str) -> str:
+    """Return the address at which a login came in, from its SSH_CONNECTION; '' without one."""
     words = connection.split()
-    return Wish(tuple(dict.fromkeys(addresses)), _address(words[2]) if len(words) == CONNECTION_WORDS else "")
+    return _address(words[2]) if len(words) == CONNECTION_WORDS else ""
 
 
 def _address(text: str) -> str:

@@ -84,14 +84,39 @@ class Wish:
         return self._of_ours("guard.sh")
 
     @property
+    def back(self) -> str:
+        """What the mark becomes while the guard takes back, until the former state is whole."""
+        return self._of_ours("taking_back")
+
+    @property
+    def told(self) -> str:
+        """What is there after a boot that took back, until the log says so."""
+        return self._of_ours("taken_back")
+
+    @property
+    def lock(self) -> str:
+        """What whoever takes back holds meanwhile."""
+        return self._of_ours("guard.lock")
+
+    @property
     def former_conf(self) -> str:
-        """The main rules to go back to."""
-        return self._of_ours("former.conf")
+        """The main rules' file to go back to; beside it, so that it comes back by one rename."""
+        return f"{self.conf}.jailisp-former"
 
     @property
     def former_file(self) -> str:
-        """The anchor's rules to go back to."""
-        return self._of_ours("former_anchor.conf")
+        """The anchor's file to go back to."""
+        return f"{self.file}.jailisp-former"
+
+    @property
+    def former_main(self) -> str:
+        """The main rules that were in force, as pf showed them."""
+        return self._of_ours("former_main.conf")
+
+    @property
+    def former_rules(self) -> str:
+        """The anchor's rules that were in force, as pf showed them."""
+        return self._of_ours("former_rules.conf")
 
 
 def wish(parameters: t.Mapping[str, t.Any]) -> Wish:

@@ -22,12 +22,13 @@ if t.TYPE_CHECKING:
 class PfAnchor:
     """The subsystem of the module pf_anchor."""
 
-    # Load, then note what pf shows after it.
-    attempts = 2
+    # End what a guard began, load, then note what pf shows after it.
+    attempts = 3
 
     def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
         """Check the wish."""
         self.wish = wish(parameters)
+        self._before = 0
 
     def observe(self, host: Host) -> Actual:
         """Read what is in force and the files; a host without pf.ko holds no rules."""
@@ -35,29 +36,39 @@ class PfAnchor:
         mark = files.read(wished.mark)
         info = host.runner.run(Command(("pfctl", "-s", "info")))
         present = info.rc == 0
+        main = _show(host, "-P", "-sn") + _show(host, "-P", "-sr") if present else ""
+        rules = self._rules(host) if present else ""
         return Actual(
             present=present,
             enabled="Status: Enabled" in info.out,
-            shown=self._shown(host) if present else "",
-            main=frozenset((_show(host, "-P", "-sn") + _show(host, "-sr")).splitlines() if present else ()),
+            shown=rules + self._tables(host) if present else "",
+            main=frozenset(main.splitlines()),
+            main_rules=main,
+            anchor_rules=rules,
             file=files.read(wished.file),
             conf=files.read(wished.conf),
             note=parse_note(files.read(wished.note)),
             kept={name: _entries(host, wished.anchor, name) for name in wished.kept} if present else {},
             saved={name: files.read(wished.saved(name)) for name in wished.kept},
             mark=mark is not None,
+            back=files.read(wished.back) is not None,
             moment=str(time.time_ns()),
         )
 
-    def _shown(self, host: Host) -> str:
+    def _rules(self, host: Host) -> str:
         anchor = ("-a", self.wish.anchor)
-        rules = _show(host, *anchor, "-sn") + _show(host, *anchor, "-sr")
-        tables = [f"<{name}>\n{_show(host, *anchor, '-t', name, '-T', 'show')}" for name in self.wish.tables]
-        return rules + "".join(tables)
+        return _show(host, *anchor, "-sn") + _show(host, *anchor, "-sr")
+
+    def _tables(self, host: Host) -> str:
+        anchor = ("-a", self.wish.anchor)
+        return "".join(f"<{name}>\n{_show(host, *anchor, '-t', name, '-T', 'show')}" for name in self.wish.tables)
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
-        """Say what to do."""
-        return plan(self.wish, actual, attempt)
+        """Say what to do. What a guard began is ended by an attempt before the first."""
+        made = plan(self.wish, actual, attempt - self._before)
+        if actual.back:
+            self._before = attempt
+        return made
 
 
 def _show(host: Host, *arguments: str) -> str:

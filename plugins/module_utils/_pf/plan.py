@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.foreign import skipped, taken
-from ansible_collections.jailisp.vps.plugins.module_utils._pf.guard import guard
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.guard import guard, take_back
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.load import Load
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import kind
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note, parse_file
@@ -38,9 +38,10 @@ COMPLAINT = re.compile(r"stdin:(\d+): ")
 class Actual:
     """What is: whether pf can be asked at all and is enabled, what it shows, and the files.
 
-    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset. ``kept`` are
-    the tables of the administrators (None: not there), ``saved`` the files with what was in them. ``mark``:
-    nobody confirmed the last load. ``moment`` is like no other.
+    ``shown`` is the anchor's rules and tables as pf prints them, ``main`` the lines of the main ruleset;
+    ``anchor_rules`` and ``main_rules`` are the rules of both as text. ``kept`` are the tables of the administrators
+    (None: not there), ``saved`` the files with what was in them. ``mark``: nobody confirmed the last load; ``back``: it
+    is being taken back, or that was cut off. ``moment`` is like no other.
     """
 
     present: bool
@@ -52,7 +53,10 @@ class Actual:
     note: Note | None
     kept: t.Mapping[str, str | None] = field(default_factory=dict)
     saved: t.Mapping[str, str | None] = field(default_factory=dict)
+    main_rules: str = ""
+    anchor_rules: str = ""
     mark: bool = False
+    back: bool = False
     moment: str = ""
 
 
@@ -65,19 +69,23 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     written = actual.file == file and actual.conf == conf
     saved = _saved(wish, actual)
     notes = {"unconfirmed": wish.mark if actual.mark else ""}
+    if actual.back and actual.present:
+        # What is now is neither what was nor what was wished. What to do then shows when it is one of them again.
+        cut_off = Change(f"anchor {wish.anchor}", "half taken back by the guard\n", "taken back\n")
+        return Plan((take_back(wish),), (cut_off,), notes=notes)
     if unsafe := skipped(wish, actual.conf):
         return Plan(refused=unsafe, notes=notes)
     refused = taken(wish, actual.main)
-    if attempt > 1 and written and called and _plausible(wish, actual):
+    if attempt > 1 and written and called and actual.enabled and _plausible(wish, actual):
         note = Write(wish.note, render_note(file, actual.shown), 0o600)
         return Plan(quiet=(*saved, *(() if fresh else (note,))), refused=refused, notes=notes)
     load = _load(wish, main=not called or actual.conf != conf, reload=not (fresh and called and written))
     enable = [] if actual.enabled else [Run(Command(("pfctl", "-e")))]
     again = _filled_again(wish, actual)
     steps: list[Step] = [*_writes(wish, actual, file, conf), *load, *again, *enable, *_kills(wish, actual, load)]
-    steps = [*guard(wish, actual), *steps] if steps and actual.present else steps
+    begin, end = guard(wish, actual) if steps else ((), ())
     return Plan(
-        steps=tuple(steps),
+        steps=(*begin, *steps, *end),
         checks=_checks(wish, actual, file, conf) if steps else (),
         changes=_changes(wish, actual, file, conf, called=called),
         refused=refused,

@@ -12,6 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._daemons.model import login_address
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
 
@@ -32,7 +33,8 @@ class Part:
 class Wish:
     """All settings; ``tunables`` are those that the loader sets at boot, and that only a reboot brings into force.
 
-    ``addresses`` are what an interface shall have and no more, with their prefix lengths.
+    ``addresses`` are what an interface shall have and no more, with their prefix lengths. ``login`` is the address at
+    which this login came in, '' if that is not known.
     """
 
     parts: tuple[Part, ...]
@@ -42,10 +44,14 @@ class Wish:
     interfaces: tuple[str, ...]
     addresses: dict[str, tuple[str, ...]]
     rulesets: tuple[int, ...]
+    login: str = ""
 
 
-def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
-    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
+def wish(parameters: t.Mapping[str, t.Any], connection: str = "") -> Wish:
+    """Check the module's parameters and normalise them; raise :class:`InvalidDesired`.
+
+    ``connection`` is what sshd says of the login in SSH_CONNECTION.
+    """
     files = by_name(parameters["files"], "files", "path")
     for key, pattern in (("kernel_modules", WORD), ("interfaces", CLONE)):
         for word in parameters[key]:
@@ -59,6 +65,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         interfaces=tuple(parameters["interfaces"]),
         addresses={name: _addresses(name, texts) for name, texts in parameters["interface_addresses"].items()},
         rulesets=tuple(parameters["devfs_rulesets"]),
+        login=login_address(connection),
     )
 
 

@@ -20,14 +20,18 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._settings.model import Wish
 
 
+# Where the administrator says what interfaces the host has.
+RC_CONF = ("/etc/rc.conf", "/etc/rc.conf.local")
+
+
 class Settings:
     """The subsystem of the module host_settings."""
 
     attempts = 1
 
-    def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
-        """Check the wish."""
-        self.wish = wish(parameters)
+    def __init__(self, parameters: t.Mapping[str, t.Any], connection: str = "") -> None:
+        """Check the wish; ``connection`` is the login's SSH_CONNECTION, '' without one."""
+        self.wish = wish(parameters, connection)
 
     def observe(self, host: Host) -> Actual:
         """Read what is; kinds that nothing is wished of are not read."""
@@ -42,6 +46,7 @@ class Settings:
             values=parse_sysctl(values),
             interfaces=_interfaces(host, wished),
             rulesets=frozenset(number for number, rules in rulesets.items() if rules.strip()),
+            rc_conf="".join(host.files.read(path) or "" for path in RC_CONF),
         )
 
     def plan(self, actual: Actual, attempt: int) -> Plan:

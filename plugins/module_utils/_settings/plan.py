@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils import _block as block
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Plan, Run, Step, Write
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, InvalidDesired, Plan, Run, Step, Write
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._settings.model import Wish
@@ -20,20 +21,27 @@ if t.TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is: the files' texts, loaded modules, values, addresses by interface, and the rulesets that hold rules."""
+    """What is: the files' texts, loaded modules, values, addresses by interface, and the rulesets that hold rules.
+
+    ``rc_conf`` is what the administrator's own rc.conf says.
+    """
 
     files: dict[str, str]
     modules: frozenset[str]
     values: dict[str, str]
     interfaces: dict[str, set[str]]
     rulesets: frozenset[int]
+    rc_conf: str = ""
 
 
 def plan(wish: Wish, actual: Actual) -> Plan:
     """Return the steps: files, modules (which bring sysctl values with them), interfaces, values, rulesets.
 
-    An interface that is made may bring values too, as a bridge does.
+    An interface that is made may bring values too, as a bridge does. Raises :class:`InvalidDesired` where an interface
+    would lose addresses that are not ours to take.
     """
+    for name in wish.addresses:
+        _refuse_foreign(wish, actual, name)
     texts = {part.path: _text(actual.files[part.path], part.lines) for part in wish.parts}
     modules = [name for name in wish.modules if name not in actual.modules]
     values = {name: value for name, value in wish.sysctl.items() if actual.values.get(name) != value}
@@ -73,6 +81,26 @@ def _plain(texts: t.Iterable[str]) -> set[str]:
 def _present(actual: Actual, name: str) -> set[str]:
     """Return an interface's addresses, without those that the kernel gives to each by itself."""
     return {address for address in actual.interfaces.get(name, set()) if not address.startswith("fe80:")}
+
+
+def _refuse_foreign(wish: Wish, actual: Actual, name: str) -> None:
+    """Refuse an interface that is somebody else's, and to take the address at which this login came in.
+
+    Ours is one that our lines name already, or that nobody gave other addresses than those wished.
+    """
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    others = sorted(_present(actual, name) - _plain(wish.addresses[name]))
+    ours = any(word.search(line) for text in actual.files.values() for line in block.split(text)[0])
+    theirs = word.search("\n".join(line.partition("#")[0] for line in actual.rc_conf.splitlines()))
+    if theirs or (others and not ours):
+        why = f"it has {', '.join(others)}" if others and not ours else "it is in rc.conf"
+        raise InvalidDesired(
+            f"interface_addresses: {name} is not ours, {why}; name another in vps_bridge, or remove what it is there"
+        )
+    if wish.login in others:
+        raise InvalidDesired(
+            f"interface_addresses: you reached this host at {wish.login}, which {name} would lose; come in another way"
+        )
 
 
 def _address(wish: Wish, actual: Actual, name: str) -> list[Run]:

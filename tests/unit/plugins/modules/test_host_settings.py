@@ -136,6 +136,52 @@ def test_nothing_wished_takes_no_process(lab: Lab) -> None:
     assert lab.processes("host_settings") == 0
 
 
+BRIDGE: dict[str, t.Any] = {
+    "interfaces": ["bridge0"],
+    "interface_addresses": {"bridge0": ["192.168.1.1/24"]},
+    "files": [{"path": RC_NETIF, "content": 'cloned_interfaces="bridge0"'}],
+}
+
+
+def refusal(lab: Lab, **parameters: t.Any) -> str:
+    """Return why the module refuses; nothing was changed."""
+    before = lab.run("ifconfig"), lab.path(RC_NETIF).exists()
+    result = lab.check("host_settings", **parameters)
+    assert result["failed"]
+    assert lab.module("host_settings", **parameters)["msg"] == result["msg"]
+    assert (lab.run("ifconfig"), lab.path(RC_NETIF).exists()) == before
+    return str(result["msg"])
+
+
+def test_a_bridge_by_which_the_host_itself_is_reached_is_refused(lab: Lab) -> None:
+    lab.run("ifconfig", "bridge0", "create")
+    lab.run("ifconfig", "bridge0", "inet", "198.51.100.12/24", "alias")
+    assert "bridge0 is not ours, it has 198.51.100.12" in refusal(lab, **BRIDGE)
+
+
+def test_a_bridge_of_rc_conf_is_refused(lab: Lab) -> None:
+    with lab.path("/etc/rc.conf").open("a") as file:
+        file.write('# bridge1 is gone\ncloned_interfaces="bridge0"\nifconfig_bridge0="addm vtnet0"\n')
+    assert "bridge0 is not ours, it is in rc.conf" in refusal(lab, **BRIDGE)
+    other = {**BRIDGE, "interfaces": ["bridge1"], "interface_addresses": {"bridge1": ["192.168.1.1/24"]}}
+    lab.converge("host_settings", **other)
+
+
+def test_a_bridge_of_ours_whose_lines_are_lost_is_ours_still(lab: Lab) -> None:
+    lab.converge("host_settings", **BRIDGE)
+    lab.path(RC_NETIF).unlink()
+    assert lab.converge("host_settings", **BRIDGE)["commands"] == [f"write {RC_NETIF}"]
+
+
+def test_the_address_of_this_login_is_not_taken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.converge("host_settings", **BRIDGE)
+    lab.run("ifconfig", "bridge0", "inet", "192.168.1.2/32", "alias")
+    monkeypatch.setenv("SSH_CONNECTION", "192.168.1.77 50000 192.168.1.2 22")
+    assert "you reached this host at 192.168.1.2" in refusal(lab, **BRIDGE)
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 50000 198.51.100.11 22")
+    assert lab.converge("host_settings", **BRIDGE)["commands"] == ["ifconfig bridge0 inet 192.168.1.2 -alias"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command, Done
+from support.guards import Guards
 from support.lab import Lab, Result
 
 FILE = "/etc/pf.anchors/jailisp.conf"
@@ -350,15 +351,29 @@ def test_a_load_that_fails_counts_nothing_twice(wall: Wall, monkeypatch: pytest.
 # The guard ------------------------------------------------------------------------------------------------------------
 
 
+def time_is_up(wall: Wall, token: str = "") -> None:
+    """Let the guard's time be up, by default that of the last load."""
+    wall.lab.run("sh", SCRIPT, "over", token or wall.lab.path(MARK).read_text().strip())
+
+
 def guarded(wall: Wall, monkeypatch: pytest.MonkeyPatch, **parameters: t.Any) -> Result:
-    """Converge with a guard, which on the model is started by hand."""
+    """Converge with a guard, which in the process of a test does not wait: when its time is up, the test says."""
     with monkeypatch.context() as patch:
-        found = interpose(wall, patch, "daemon", answer=(0, ""))
+        guards = Guards(wall.lab, patch)
         result = wall.module(**parameters, guard=1)
     assert not result.get("failed"), result["msg"]
-    assert [command.argv for command in found.met] == [("daemon", "-f", "/bin/sh", SCRIPT)]
+    assert guards.tokens == [wall.lab.path(MARK).read_text().strip()]
     assert result["unconfirmed"] == MARK
     return result
+
+
+def test_without_a_guard_that_starts_nothing_is_loaded(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wall.in_force()
+    interpose(wall, monkeypatch, "daemon", answer=(0, ""))
+    result = wall.module(**wish("alice"), guard=1)
+    assert "the guard did not start" in result["msg"]
+    assert wall.in_force() == before
+    assert not wall.lab.path(FILE).exists()
 
 
 @pytest.mark.parametrize("conf", [None, OWN])
@@ -371,7 +386,7 @@ def test_rules_that_nobody_confirms_are_taken_back(
     before = wall.in_force()
     guarded(wall, monkeypatch, **wish("alice"))
     assert wall.in_force() != before
-    wall.lab.run("sh", SCRIPT)
+    time_is_up(wall)
     # The table stays, for no rule names it.
     assert {**wall.in_force(), "table": ""} == before
     assert not wall.lab.path(FILE).exists()
@@ -385,7 +400,7 @@ def test_what_is_taken_back_is_what_was_last_confirmed(wall: Wall, monkeypatch: 
     for port in (8100, 8200):
         guarded(wall, monkeypatch, **wish("alice", port=port))
     assert wall.in_force() != before
-    wall.lab.run("sh", SCRIPT)
+    time_is_up(wall)
     assert wall.in_force() == before
     assert wall.converge(**wish("alice", port=8200))["changed"]
 
@@ -393,8 +408,9 @@ def test_what_is_taken_back_is_what_was_last_confirmed(wall: Wall, monkeypatch: 
 def test_confirmed_rules_stay(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
     guarded(wall, monkeypatch, **wish("alice"))
     wished = wall.in_force()
+    token = wall.lab.path(MARK).read_text().strip()
     wall.lab.path(MARK).unlink()
-    wall.lab.run("sh", SCRIPT)
+    time_is_up(wall, token)
     assert wall.in_force() == wished
 
 
@@ -406,13 +422,11 @@ def test_a_run_that_finds_unconfirmed_rules_has_them_confirmed(wall: Wall, monke
 
 def test_an_older_guard_leaves_the_rules_of_a_later_load_alone(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
     guarded(wall, monkeypatch, **wish("alice"))
-    mark = wall.lab.path(MARK)
-    script = wall.lab.path(SCRIPT)
-    # The later load comes while the older guard sleeps.
-    script.write_text(script.read_text().replace("sleep 1\n", f"echo later > {MARK}\n"))
-    wished = wall.in_force()
-    wall.lab.run("sh", SCRIPT)
-    assert (wall.in_force(), mark.read_text()) == (wished, "later\n")
+    older = wall.lab.path(MARK).read_text()
+    guarded(wall, monkeypatch, **wish("alice", port=8100))
+    wished, later = wall.in_force(), wall.lab.path(MARK).read_text()
+    time_is_up(wall, older.strip())
+    assert (wall.in_force(), wall.lab.path(MARK).read_text()) == (wished, later)
 
 
 # Tables of the administrators -----------------------------------------------------------------------------------------

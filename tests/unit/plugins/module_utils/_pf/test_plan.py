@@ -14,7 +14,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import Rule,
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import Note
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.plan import Actual, plan
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.render import points, render_conf, render_file
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Write
 
 WISH = Wish(
     "jailisp",
@@ -136,9 +135,10 @@ def test_a_rule_that_comes_to_block_ends_what_passed() -> None:
 
 
 GUARDED = replace(WISH, guard=60)
-START = "daemon -f /bin/sh /var/db/jailisp/pf_jailisp_guard.sh"
-FORMER_CONF, FORMER_FILE = "/var/db/jailisp/pf_jailisp_former.conf", "/var/db/jailisp/pf_jailisp_former_anchor.conf"
-SCRIPT, MARK = "/var/db/jailisp/pf_jailisp_guard.sh", "/var/db/jailisp/pf_jailisp_unconfirmed"
+START = "daemon -f /bin/sh /var/db/jailisp/pf_jailisp_guard.sh guard"
+OF_OURS = "/var/db/jailisp/pf_jailisp_"
+MARK = f"{OF_OURS}unconfirmed"
+STILL = f"see that {MARK} is still there"
 
 
 def guarded(**changes: t.Any) -> tuple[Guard, list[str]]:
@@ -151,16 +151,24 @@ def guarded(**changes: t.Any) -> tuple[Guard, list[str]]:
 
 def test_the_guard_starts_before_anything_is_written() -> None:
     first, commands = guarded()
-    assert commands == [START, WRITE, LOAD, KILL]
-    written = {step.path: step.content for step in first.needs if isinstance(step, Write)}
-    assert list(written) == [FORMER_CONF, FORMER_FILE, SCRIPT, MARK]
-    assert (written[FORMER_CONF], written[FORMER_FILE], written[MARK]) == (CONF, OLD, "5\n")
+    assert commands == [START, WRITE, LOAD, KILL, STILL]
+    assert [str(step) for step in first.needs] == [
+        f"copy {WISH.conf} to {WISH.conf}.jailisp-former",
+        f"copy {WISH.file} to {WISH.file}.jailisp-former",
+        *[f"write {OF_OURS}{name}" for name in ("former_main.conf", "former_rules.conf", "guard.sh")],
+    ]
+    assert (first.mark, first.token) == (MARK, "5")
 
 
 def test_what_was_never_confirmed_is_nothing_to_go_back_to() -> None:
     first, commands = guarded(mark=True)
-    assert commands == [START, WRITE, LOAD, KILL]
-    assert [str(step) for step in first.needs] == [f"write {MARK}"]
+    assert commands == [START, WRITE, LOAD, KILL, STILL]
+    assert not first.needs
+
+
+def test_what_a_guard_began_to_take_back_is_taken_back_before_anything_else() -> None:
+    made = plan(GUARDED, replace(THERE, file=OLD, back=True, moment="5"), 1)
+    assert made.commands == [f"/bin/sh {OF_OURS}guard.sh now"]
 
 
 def test_where_nothing_is_loaded_nothing_needs_a_guard() -> None:

@@ -121,9 +121,10 @@ def test_what_is_there_is_left() -> None:
 
 
 def test_an_interface_has_its_addresses_and_no_others() -> None:
-    wish = wished(interface_addresses={"bridge0": ["10.8.0.1/24"]})
+    names = 'cloned_interfaces="bridge0"'
+    wish = wished(interface_addresses={"bridge0": ["10.8.0.1/24"]}, files=[part(content=names)])
     there = {"bridge0": {"10.8.0.9", "fd00::9", "fe80::1"}, "lo1": {"10.9.0.1"}}
-    made = plan(wish, actual(interfaces=there))
+    made = plan(wish, actual(interfaces=there, files={FILE: block.join([names], "", first=False)}))
     assert made.commands == [
         "ifconfig bridge0 inet 10.8.0.1/24 alias up",
         "ifconfig bridge0 inet 10.8.0.9 -alias",
@@ -132,7 +133,7 @@ def test_an_interface_has_its_addresses_and_no_others() -> None:
     (change,) = made.changes
     assert (change.before, change.after) == (["10.8.0.9", "fd00::9"], ["10.8.0.1"])
     there["bridge0"] = {"10.8.0.1"}
-    assert plan(wish, actual(interfaces=there)).steps == ()
+    assert plan(wish, actual(interfaces=there, files={FILE: block.join([names], "", first=False)})).steps == ()
 
 
 @pytest.mark.parametrize(("name", "text"), [("em", "10.8.0.1/24"), ("bridge0", "10.8.0.1/33"), ("bridge0", "up")])
