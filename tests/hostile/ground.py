@@ -50,7 +50,7 @@ OWN = (
     "/var/db/jailisp/upgrades",
     f"/var/db/jailisp/accounts/{MINE}",
     f"/etc/jail.conf.d/{MINE}.conf",
-    f"/etc/jail.conf.d/.{MINE}.conf",
+    f"/etc/jail.conf.d/.{MINE}.held",
     f"{ROOTS}/{OTHER}",
 )
 UNPACKED = "/var/unpacked"
