@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.jailisp.vps.plugins.module_utils import _shell
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SCRIPT
+from model import packages, source_tree
 from model.host import Host
 from support.lab import Lab, copy, snapshot
 
@@ -23,7 +25,9 @@ POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_ro
 KILL_STATES = ("pfctl", "-k", "label", "-k", "jail:a")
 LIMITS = "quota,refquota,reservation,compression,atime"
 # What differs between two runs that end alike.
-PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/")
+PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/", "root/.model/mounts")
+# Whose numbers are others after a clone was made anew.
+NUMBERED = re.compile(r"(?<=^root/\.model/pool/)\d+-\d+")
 OWN_NUMBERS = ("jid", "cpuset.id")
 LOOKS = (
     ("ifconfig",),
@@ -188,6 +192,35 @@ def with_packed_and_pool(lab: Lab, world: Path) -> None:
     with_pool(lab, world)
 
 
+MADE = "/var/jail-releases/"
+ONE = worlds()["worlds"][:1]
+
+
+def sold(release: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
+    return worlds(worlds=ONE, releases={RELEASE: release}, **more)
+
+
+def with_sources(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    source_tree.write(lab.host, RELEASE)
+
+
+def with_packages(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    packages.install_pkg(lab.host)
+    packages.write_repository(lab.host, "/var/repo", RELEASE)
+
+
+def with_golden(lab: Lab, world: Path) -> None:
+    with_pool(lab, world)
+    lab.run("zfs", "create", "-o", "mountpoint=/golden", "tank/golden")
+    for name in ("bin", "etc"):
+        lab.run("mkdir", f"/golden/{name}")
+    for name in ("bin/freebsd-version", "etc/master.passwd", "etc/group"):
+        lab.path(f"/golden/{name}").write_bytes((world / name).read_bytes())
+    lab.run("zfs", "snapshot", "tank/golden@p1")
+
+
 def with_nothing(lab: Lab, world: Path) -> None:
     pass
 
@@ -260,6 +293,10 @@ CASES = {
     ),
     "root of another host": Case(with_packed, "jail_worlds", packed()),
     "dataset of another host": Case(with_packed_and_pool, "jail_worlds", packed(**POOL)),
+    "release of sources": Case(with_sources, "jail_worlds", sold({"src": "/usr/src"})),
+    "release of packages": Case(with_packages, "jail_worlds", sold({"pkgbase": {"repository": "/var/repo"}})),
+    "release of a file system": Case(with_golden, "jail_worlds", sold({"dataset": "tank/golden"}, **POOL)),
+    "release of a snapshot": Case(with_golden, "jail_worlds", sold({"dataset": "tank/golden@p1"}, **POOL)),
     "archives": Case(with_retired, "jail_archives", {"archives": ARCHIVED, "at_once": 1}),
     "destroyed folder": Case(with_retired, "jail_worlds", doomed("alice")),
     "destroyed dataset": Case(with_doomed_dataset, "jail_worlds", doomed("alice", "bob", **POOL)),
@@ -303,14 +340,20 @@ def end(lab: Lab) -> dict[str, t.Any]:
         for name, value in snapshot(lab.host).items()
         if name.startswith("root/") and not name.startswith(PASSING) and "/var/" not in name.partition(ROOTS)[2]
     }
-    # Host keys are other ones each time they are made.
-    files = {name: value[:3] if "/etc/ssh/ssh_host_" in name else value for name, value in files.items()}
+    # Host keys are other ones each time they are made, and made archives hold times.
+    files = {
+        name: value[:3] if "/etc/ssh/ssh_host_" in name or MADE in name else value for name, value in files.items()
+    }
+    stored: dict[str, list[t.Any]] = {}
+    for name in [name for name in files if NUMBERED.search(name)]:
+        stored.setdefault(NUMBERED.sub("", name), []).append(files.pop(name))
+    stored = {name: sorted(values) for name, values in stored.items()}
     running = lab.module("jail_info")["jails"]
     for jail in running.values():
         del jail["jid"], jail["age"]
         jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
     looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
-    return {"files": files, "running": running, **looks}
+    return {"files": files, "stored": stored, "running": running, **looks}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -320,7 +363,7 @@ def test_cut_off_anywhere(lab: Lab, name: str, world: Path, sha256: str, monkeyp
         {"releases": {RELEASE: {"archive": "/var/base.txz", "sha256": sha256}}} if case.module == "jail_worlds" else {}
     )
     case.prepare(lab, world)
-    parameters = with_digests(lab, case.parameters | more)
+    parameters = with_digests(lab, more | case.parameters)
 
     def fresh(place: int) -> Lab:
         directory = lab.host.directory.with_name(str(place))
