@@ -123,13 +123,13 @@ def _packages(name: str, record: t.Any) -> Packages:
         raise InvalidDesired(
             f"{what}: FreeBSD's base system comes as packages since {FIRST_PACKAGED}.0; give archive and sha256"
         )
-    repository, names = str(record["repository"]), record.get("packages", PACKAGES)
+    repository, names = str(record["repository"]), record.get("packages") or PACKAGES
     if not REPOSITORY.fullmatch(repository):
         raise InvalidDesired(
             f"{what}: repository: {repository!r} is none; write pkg+https://HOST/PATH, https, http, or a path on the "
             "host, with neither a name nor a password in it"
         )
-    if not isinstance(names, (list, tuple)) or not names or not all(PACKAGE.fullmatch(str(each)) for each in names):
+    if not isinstance(names, (list, tuple)) or not all(PACKAGE.fullmatch(str(each)) for each in names):
         raise InvalidDesired(f"{what}: packages: {names!r} is no list of packages such as [{PACKAGES[0]}]")
     fingerprints = record.get("fingerprints", f"/usr/share/keys/pkgbase-{major}")
     return Packages(

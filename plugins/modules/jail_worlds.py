@@ -83,7 +83,7 @@ options:
         the host fetches an archive that is missing and that a fresh root is made from, by fetch(1); it has its name
         only when its SHA-256 is the given one. Its folder is there already. C(src) beside it is for
         M(jailisp.vps.jail_upgrades).
-      - C(src), the path of a source tree of that release on the host, built there by C(make buildworld).
+      - C(src), the path of a source tree of that release on the host, built there (buildworld).
       - C(dataset), a ZFS snapshot or file system on the host that holds the release and has never been run. A snapshot
         is cloned, which takes O(dataset) in its pool. The files of a file system are copied, once. Neither is changed.
       - C(pkgbase), with C(repository), the address or path of a repository of the base system of FreeBSD 15 or later.

@@ -97,7 +97,8 @@ def _known(name: str, wanted: str, releases: t.Mapping[str, Release], *, install
             "archive and sha256, or as src"
         )
     if installworld and releases[wanted].source is None:
-        raise InvalidDesired(f"releases: {wanted}: src: mode installworld needs the built source tree; name it")
+        hint = "give src instead of dataset, or leave the mode out" if releases[wanted].dataset else "name it"
+        raise InvalidDesired(f"releases: {wanted}: src: mode installworld needs the built source tree; {hint}")
 
 
 def _jail(record: t.Mapping[str, t.Any]) -> Jail:

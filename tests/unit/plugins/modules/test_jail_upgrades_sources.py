@@ -150,4 +150,7 @@ def test_a_root_of_packages_is_not_upgraded(yard: Yard) -> None:
 
 def test_installworld_needs_sources(yard: Yard) -> None:
     said = refused(yard, releases=releases(yard, new={"dataset": "tank/golden"}), mode="installworld")
-    assert said.startswith(f"releases: {NEW}: src: mode installworld needs the built source tree")
+    assert said == (
+        f"releases: {NEW}: src: mode installworld needs the built source tree; give src instead of dataset, or leave "
+        "the mode out"
+    )

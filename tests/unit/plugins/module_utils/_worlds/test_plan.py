@@ -133,8 +133,7 @@ def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
                 ({"repository": "https://me:secret@a/x"}, "repository: "),
                 ({"repository": 'https://a/"x'}, "repository: "),
                 ({"repository": "/repo", "fingerprints": "keys"}, "fingerprints: 'keys' is not an absolute, plain"),
-                ({"repository": "/repo", "packages": []}, "packages: [] is no list of packages such as ["),
-                ({"repository": "/repo", "packages": ["-y"]}, "packages: ['-y'] is no list of packages"),
+                ({"repository": "/repo", "packages": ["-y"]}, "packages: ['-y'] is no list of packages such as ["),
                 ({"repository": "/repo", "packages": "FreeBSD-rc"}, "packages: 'FreeBSD-rc' is no list of packages"),
             )
         ],
