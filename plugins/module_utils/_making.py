@@ -148,9 +148,8 @@ def steps(release: Release, origin: Origin, parent: str | None) -> list[Step]:
     place, part = staging(archive), f"{archive}.part"
     if release.is_snapshot:
         filled, gone = _cloned(release, origin, place, clone_of(release, parent))
-    elif release.dataset is not None:
-        filled, gone = [], []
-        place = origin.dataset.mountpoint if origin.dataset else place
+    elif origin.dataset is not None:
+        filled, gone, place = [], [], origin.dataset.mountpoint
     else:
         filled, gone = _installed(release, origin, place), clear(place, name)
     return [*filled, Verify(name, place), Run(tar(place, part), name), *gone, Finish(name, part, archive)]
