@@ -75,13 +75,19 @@ options:
   releases:
     description:
       - The releases that jails get, and those that they hold. Each key is a release with its patch level, such as
-        V(15.1-RELEASE-p1), each value has the keys C(archive), the path of its base archive on the host, C(sha256), the
-        SHA-256 of that archive, and C(src), the path of its built source tree, with O(mode=installworld).
-      - With C(url), the host fetches an archive that is missing and that an upgrade reads, by fetch(1); it has its name
-        only when its SHA-256 is the given one. Its folder is there already. What is done to the jails is foretold in
-        check mode once the archive is there; before, that it is fetched, and which jails change.
+        V(15.1-RELEASE-p1). Each value says where it is from, as for
+        O(jailisp.vps.jail_worlds#module:releases); with O(mode=installworld), C(src) is needed, alone or beside
+        C(archive).
+      - An archive that is missing and that an upgrade reads is fetched, with C(url), or made, from C(src) or
+        C(dataset); it has its name only when it is whole, and names the release. What is done to the jails is foretold
+        in check mode once the archive is there; before, that it is fetched or made, and which jails change.
+      - C(pkgbase) is for new roots. No jail is upgraded to or from such a release here.
     type: dict
     required: true
+  made_releases:
+    description: The folder on the host for the archives that it makes. It is made for root alone.
+    type: path
+    default: /var/jail-releases
   folder:
     description: The folder on the host for what upgrades keep. It is made for root alone.
     type: path
@@ -223,6 +229,7 @@ ARGUMENT_SPEC = {
     },
     "state": {"type": "str", "choices": ["upgraded", "rolled_back"], "default": "upgraded"},
     "releases": {"type": "dict", "required": True},
+    "made_releases": {"type": "path", "default": "/var/jail-releases"},
     "folder": {"type": "path", "default": "/var/jail-upgrades"},
     "dataset": {"type": "str"},
     "mode": {"type": "str", "choices": ["archive", "installworld"], "default": "archive"},

@@ -12,6 +12,9 @@ version_added: 0.1.0
 description:
   - Fills the root of each given jail that has none yet with a release of FreeBSD, from a base archive whose SHA-256 is
     checked first. Hosts with a pool fill one dataset for each release and clone it; others fill folders, side by side.
+  - Where there is no archive, the host makes one of a release, once, from a built source tree, from packages, or from
+    the files of a dataset. Nothing is used that does not name the release, with its patch level, in
+    C(bin/freebsd-version).
   - A root comes into being whole or not at all. Wherever a run is cut off, the next one begins that root again.
   - A root that holds a world stays as it is, whatever its release; RV(differs) names those of another release.
     One that holds something else is refused.
@@ -74,13 +77,26 @@ options:
             required: true
   releases:
     description:
-      - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1), each value has the keys
-        C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive. C(src) is for
+      - The releases. Each key is a release with its patch level, such as V(15.1-RELEASE-p1). Each value says where it
+        is from, in one of four ways.
+      - C(archive), the path of its base archive on the host, and C(sha256), the SHA-256 of that archive. With C(url),
+        the host fetches an archive that is missing and that a fresh root is made from, by fetch(1); it has its name
+        only when its SHA-256 is the given one. Its folder is there already. C(src) beside it is for
         M(jailisp.vps.jail_upgrades).
-      - With C(url), the host fetches an archive that is missing and that a fresh root is made from, by fetch(1); it has
-        its name only when its SHA-256 is the given one. Its folder is there already.
+      - C(src), the path of a source tree of that release on the host, built there (buildworld).
+      - C(dataset), a ZFS snapshot or file system on the host that holds the release and has never been run. A snapshot
+        is cloned, which takes O(dataset) in its pool. The files of a file system are copied, once. Neither is changed.
+      - C(pkgbase), with C(repository), the address or path of a repository of the base system of FreeBSD 15 or later.
+        C(fingerprints) is the folder on the host with the fingerprints of whoever signs it, by default
+        V(/usr/share/keys/pkgbase-15) for FreeBSD 15; C(packages) is what is installed, by default
+        V([FreeBSD-set-base-jail]). The host has C(pkg) itself; its own repositories and its list of packages have no
+        part in it.
     type: dict
     required: true
+  made_releases:
+    description: The folder on the host for the archives that it makes. It is made for root alone.
+    type: path
+    default: /var/jail-releases
   files:
     description: Files that a fresh root gets before anybody else has it.
     type: list
@@ -202,6 +218,22 @@ EXAMPLES = r"""
     release_dataset: tank/releases
     release_root: /usr/local/jails/releases
 
+- name: Clone a snapshot, and make other releases of sources and of packages
+  jailisp.vps.jail_worlds:
+    worlds:
+      - {name: bob, path: /usr/local/jails/h2/bob, release: 15.1-RELEASE-p2}
+      - {name: carol, path: /usr/local/jails/h2/carol, release: 14.4-RELEASE-p1}
+      - {name: dave, path: /usr/local/jails/h2/dave, release: 15.1-RELEASE-p3}
+    releases:
+      15.1-RELEASE-p2: {dataset: "tank/golden/15.1@p2"}
+      14.4-RELEASE-p1: {src: /usr/src-14.4}
+      15.1-RELEASE-p3:
+        pkgbase:
+          repository: pkg+https://pkg.FreeBSD.org/${ABI}/base_release_1
+    dataset: tank/jails
+    release_dataset: tank/releases
+    release_root: /usr/local/jails/releases
+
 - name: Take the root of a jail that is moved here
   jailisp.vps.jail_worlds:
     worlds:
@@ -293,6 +325,7 @@ ARGUMENT_SPEC = {
         },
     },
     "releases": {"type": "dict", "required": True},
+    "made_releases": {"type": "path", "default": "/var/jail-releases"},
     "files": {
         "type": "list",
         "elements": "dict",

@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """pkg(8) with a root of its own: install, info and which, from a repository that is a folder of this host.
 
-A repository holds NAME.json for each package: version, ABI, __FreeBSD_version, dependencies, files. What the files
-contain is a release's (see model.archive). The texts are pkg's as far as they are known; no transcript shows them.
+A repository holds NAME.json for each package: version, ABI, __FreeBSD_version, dependencies, files; and SIGNATURE, the
+fingerprint of the key that signed it. What the files contain is a release's (see model.archive). The texts are pkg's as
+far as they are known; no transcript shows them. Of paths, pkg takes those of REPOS_DIR and fingerprints below the root
+(bsdinstall's script pkgbase says so), and those of --repo-conf-dir and of repositories as the host's.
 """
 
 from __future__ import annotations
 
 import getopt
+import hashlib
 import json
 import posixpath
 import re
@@ -33,7 +36,13 @@ USAGE = (
     "[-R <repo config dir>] [-o var=value] [-4|-6] <command> [<args>]\n"
 )
 EX_USAGE = 64
-REPOSITORY = re.compile(r'([\w-]+)\s*:\s*\{[^}]*?url\s*:\s*"file://([^"]+)"[^}]*?enabled\s*:\s*(yes|true)', re.DOTALL)
+REPOSITORY = re.compile(r"([\w-]+)\s*:\s*\{((?:[^{}]|\$\{\w+\})*)\}")
+SETTING = re.compile(r'(\w+)\s*:\s*(?:"([^"]*)"|([^\s,"]+))')
+QUOTED = re.compile(r'(\w+)\s*:\s*"([^"]*)"')
+# Where the base system has the fingerprints of those who sign its packages.
+KEYS = "/usr/share/keys/pkgbase-15"
+SIGNATURE = "SIGNATURE"
+SIGNER = "pkg.FreeBSD.org"
 
 Package = dict[str, t.Any]
 # The packages of a jail's base system: name -> how the paths begin that are in it; the rest is in the last.
@@ -50,10 +59,11 @@ SETS = {
 }
 
 
-def write_repository(host: Host, folder: str, release: str) -> None:
-    """Make a repository of a release's base system in a folder of the host."""
+def write_repository(host: Host, folder: str, release: str, signer: str = SIGNER) -> None:
+    """Make a repository of a release's base system in a folder of the host, signed by whoever it is."""
     place = host.path(folder)
     place.mkdir(parents=True, exist_ok=True)
+    place.joinpath(SIGNATURE).write_text(fingerprint(signer))
     found = archive.contents(release)
     rest = [path for path in found if path not in archive.CERTIFICATES]
     for name, heads in PARTS.items():
@@ -76,23 +86,37 @@ def _write(host: Host, folder: str, name: str, release: str, needs: t.Sequence[s
     host.path(f"{folder}/{name}.json").write_text(json.dumps(package))
 
 
+def fingerprint(signer: str) -> str:
+    """Return the fingerprint of somebody's key."""
+    return hashlib.sha256(signer.encode()).hexdigest()
+
+
+def trust(host: Host, signer: str = SIGNER, folder: str = KEYS) -> None:
+    """Put a fingerprint among those that are trusted."""
+    place = host.path(f"{folder}/trusted")
+    place.mkdir(parents=True, exist_ok=True)
+    place.joinpath(signer).write_text(f'function: "sha256"\nfingerprint: "{fingerprint(signer)}"\n')
+
+
 def install_pkg(host: Host) -> None:
-    """Install the package manager itself."""
+    """Install the package manager itself, and whom it trusts."""
     host.path(posixpath.dirname(PROGRAM)).mkdir(parents=True, exist_ok=True)
     host.path(PROGRAM).write_text("what pkg(7) runs\n")
+    trust(host)
 
 
 class Options(t.NamedTuple):
-    """What stands before the command."""
+    """What stands before the command; ``repositories`` is the folder of their files, '' if it is not given."""
 
     root: str
     settings: dict[str, str]
+    repositories: str
 
 
 def pkg(ctx: Context) -> int:
     """pkg(8)."""
     try:
-        pairs, words = getopt.getopt(ctx.arguments, "Nr:o:", ["rootdir=", "option="])
+        pairs, words = getopt.getopt(ctx.arguments, "Nr:o:R:", ["rootdir=", "option=", "repo-conf-dir="])
     except getopt.GetoptError:
         return _usage(ctx)
     given = dict(pairs)
@@ -105,7 +129,8 @@ def pkg(ctx: Context) -> int:
     command = COMMANDS.get(words[0]) if words else None
     if command is None:
         return _usage(ctx)
-    return command(ctx, Options(root.rstrip("/"), settings), words[1:])
+    repositories = given.get("--repo-conf-dir") or given.get("-R") or ""
+    return command(ctx, Options(root.rstrip("/"), settings, repositories), words[1:])
 
 
 def _usage(ctx: Context) -> int:
@@ -148,10 +173,14 @@ def info(ctx: Context, options: Options, words: list[str]) -> int:
 
 def install(ctx: Context, options: Options, words: list[str]) -> int:
     """Install packages with what they need."""
-    if "-y" not in words:
+    try:
+        pairs, names = getopt.getopt(words, "yr:", ["yes", "repository="])
+    except getopt.GetoptError:
+        return _usage(ctx)
+    given = dict(pairs)
+    if not given.keys() & {"-y", "--yes"}:
         raise Exit(1, "the model answers no questions: pkg install -y")
-    names = [word for word in words if word != "-y"]
-    offered = _offered(ctx, options)
+    offered = _offered(ctx, options, given.get("-r") or given.get("--repository") or "")
     wanted: dict[str, Package] = {}
     while names:
         name = names.pop(0)
@@ -171,19 +200,53 @@ def install(ctx: Context, options: Options, words: list[str]) -> int:
     return 0
 
 
-def _offered(ctx: Context, options: Options) -> dict[str, Package]:
-    """Return the packages of all repositories that are enabled and fit."""
-    folder = ctx.path(options.settings.get("REPOS_DIR", options.root + REPOS_DIR))
+def _offered(ctx: Context, options: Options, only: str) -> dict[str, Package]:
+    """Return the packages of all repositories that are enabled (or of one of them) and fit."""
+    folder = ctx.path(options.repositories or options.root + options.settings.get("REPOS_DIR", REPOS_DIR))
     found: dict[str, Package] = {}
     for file in sorted(folder.glob("*.conf")) if folder.is_dir() else ():
-        for name, place, _enabled in REPOSITORY.findall(file.read_text()):
-            ctx.print(f"Updating {name} repository catalogue...")
-            for path in sorted(ctx.path(place).glob("*.json")):
-                found[path.stem] = json.loads(path.read_text())
-                _check(ctx, options, name, path.stem, found[path.stem])
+        for name, text in REPOSITORY.findall(file.read_text()):
+            settings = {key: quoted or bare for key, quoted, bare in SETTING.findall(text)}
+            if settings.get("enabled", "yes") in ("yes", "true") and only in ("", name):
+                ctx.print(f"Updating {name} repository catalogue...")
+                found |= _catalogue(ctx, options, name, settings)
     if not found:
         raise Exit(1, "No active remote repositories configured.")
     return found
+
+
+def _catalogue(ctx: Context, options: Options, name: str, settings: dict[str, str]) -> dict[str, Package]:
+    """Return the packages of one repository, if whoever signed it is trusted."""
+    scheme, _colon, place = settings.get("url", "").partition("://")
+    if scheme.startswith("pkg+") != (settings.get("mirror_type", "none").lower() == "srv"):
+        raise Exit(1, f"packagesite URL error for {settings['url']} -- pkg+:// implies SRV mirror type")
+    if scheme != "file":
+        raise Exit(1, f"An error occurred while fetching package: {settings.get('url')}: No address record")
+    folder = ctx.path(place)
+    if not folder.joinpath(SIGNATURE).is_file():
+        ctx.warn(f"{settings['url']}/meta.txz: No such file or directory")
+        raise Exit(1, f"Unable to update repository {name}")
+    kind = settings.get("signature_type", "none").lower()
+    if kind == "fingerprints":
+        _check_signature(ctx, options, folder.joinpath(SIGNATURE).read_text(), settings.get("fingerprints", ""))
+    elif kind != "none":
+        raise Exit(1, f"the model does not know signature_type {kind}")
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    for each, package in found.items():
+        _check(ctx, options, name, each, package)
+    return found
+
+
+def _check_signature(ctx: Context, options: Options, signed: str, keys: str) -> None:
+    """Look among the fingerprints, which are below the root, for that of whoever signed the repository."""
+    folder = ctx.path(f"{options.root}{keys}/trusted")
+    if not folder.is_dir():
+        raise Exit(1, "Error loading trusted certificates")
+    trusted = [dict(QUOTED.findall(path.read_text())).get("fingerprint") for path in folder.iterdir()]
+    if not trusted:
+        raise Exit(1, "No trusted certificates")
+    if signed not in trusted:
+        raise Exit(1, "No trusted public keys found")
 
 
 def _check(ctx: Context, options: Options, repository: str, name: str, package: Package) -> None:

@@ -31,6 +31,7 @@ READ_BY_ANSIBLE = "a number in a file of Ansible's own, which reads it so"
 GROUP = "group_vars/jail_hosts.yml"
 # The variables of a host that are judged by another.
 RELATED = {"vps_storage": ("vps_pool", "vps_neighbourhoods"), "vps_releases": ("vps_release",)}
+WAYS = (".archive", ".sha256", ".src", ".dataset", ".pkgbase")
 NOWHERE = ("nothing-here", "../nothing-here")
 NEIGHBOURHOODS = tuple(f"vps_neighbourhoods.{name}.disk" for name in ("n1", "n2"))
 CAPACITY = ("vps_memory", "vps_disk", "vps_link.up", "vps_link.down", *NEIGHBOURHOODS)
@@ -135,6 +136,10 @@ class Target:
             places.append(Place(self.file, ("allow_from[0].jail", "allow_from[0].network")))
         if self.table.name == "plan":
             places += [Place(file, ("plan",)) for file in self.source.records("jails")]
+        if self.path[0] == "vps_releases" and len(self.path) > 1:
+            # What a release cannot have beside what it has.
+            release = key_of(self.path[:2])
+            places.append(Place(self.table.where(self.file), tuple(f"{release}{key}" for key in ("", *WAYS))))
         if self.table.of_hosts:
             # What Ansible itself cannot read is said of the file.
             places.append(Place(self.file, ("",)))

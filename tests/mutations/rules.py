@@ -524,6 +524,7 @@ def hosts(world: World) -> t.Iterator[Mutant]:
         Place(own.file, ("vps_release",)),
         *gone,
     )
+    yield from _sources(world)
     for storage in ("directory", "dataset"):
         name = next((name for name, data in world.hosts.items() if data["vps_storage"] != storage), "")
         yield world.set_host(
@@ -543,6 +544,23 @@ def hosts(world: World) -> t.Iterator[Mutant]:
         at_key(world, jail, ("address",)),
     )
     yield from _templates(world, second)
+
+
+def _sources(world: World) -> t.Iterator[Mutant]:
+    """Yield releases from where they cannot be on their host."""
+    new, old = "15.1-RELEASE-p1", "14.3-RELEASE"
+    for storage, what, release, source in (
+        ("directory", "a snapshot without a pool", new, "{dataset: tank/golden@p1}"),
+        ("dataset", "a snapshot of another pool", new, "{dataset: other/golden@p1}"),
+        ("dataset", "a snapshot of a jail", new, "{dataset: tank/jails/alice@p1}"),
+        ("dataset", "a release's own dataset", new, "{dataset: tank/releases/15.1}"),
+        ("directory", "packages of a release that has none", old, "{pkgbase: {repository: /var/repo}}"),
+    ):
+        for name in [name for name, data in world.hosts.items() if data["vps_storage"] == storage][:1]:
+            keys = (f"vps_releases.{release}.dataset", f"vps_releases.{release}.pkgbase", "vps_release")
+            gone = [file_of(each) for each, jail in world.jails.items() if jail["host"] == name]
+            places = (Place(f"hosts.yml: {name}", keys), *[Place(file, ("release", "plan")) for file in gone])
+            yield world.set_host(what, name, "vps_releases", f"{{{release}: {source}}}", *places)
 
 
 def _templates(world: World, host: str) -> t.Iterator[Mutant]:

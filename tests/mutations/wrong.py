@@ -603,6 +603,13 @@ def _releases(_key: Key) -> t.Iterator[Wrong]:
     yield Wrong("a release without anything", "{15.1-RELEASE: }", part=".15.1-RELEASE")
     yield Wrong("a release that is a path", "{15.1-RELEASE: /var/base.txz}", part=".15.1-RELEASE")
     yield Wrong("no release", "{newest: {archive: /var/base.txz}}", part=".newest")
+    yield Wrong("a release from nowhere", "{15.1-RELEASE-p1: {}}", part=".15.1-RELEASE-p1")
+    yield Wrong(
+        "a release from two places",
+        "{15.1-RELEASE-p1: {src: /usr/src, dataset: zroot/a}}",
+        part=".15.1-RELEASE-p1.src",
+    )
+    yield Wrong("an archive without a checksum", "{15.1-RELEASE-p1: {archive: /a}}", part=".15.1-RELEASE-p1.sha256")
     yield Wrong("empty", "{}")
 
 

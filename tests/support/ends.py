@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from support.lab import Lab, snapshot
 
 ROOTS = "/usr/local/jails/"
 # What differs between two runs that end alike.
-PASSING = ("root/var/log/", "root/var/run/", "root/.model/", "root/var/jail-upgrades/")
+PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/", "root/.model/mounts", "root/var/jail-upgrades/")
+# What is stored in a pool: its numbers are others after a clone was made anew.
+NUMBERED = re.compile(r"(?<=^root/\.model/pool/)\d+-\d+")
 OWN_NUMBERS = ("jid", "cpuset.id")
 TRAFFIC = "root/var/db/jailisp/pf_jailisp_traffic.json"
 JOURNALS = "root/var/db/jailisp/upgrades/"
@@ -50,22 +53,32 @@ def end(lab: Lab) -> End:
         for name, value in snapshot(lab.host).items()
         if name.startswith("root/") and not name.startswith(PASSING) and "/var/" not in name.partition(ROOTS)[2]
     }
-    # Host keys, and the marks of file systems in images, are other ones each time they are made; other loads of rules
-    # count other packets.
+    # Host keys, and the marks of file systems in images, are other ones each time they are made; archives that the host
+    # made hold times; other loads of rules count other packets.
     files = {name: value[:3] if _is_random(name) else value for name, value in files.items()}
     for name in files:
         if name.startswith(JOURNALS) and name.endswith(".json"):
             files[name] = (*files[name][:3], _journal(lab.path(name.removeprefix("root"))))
+    stored: dict[str, list[t.Any]] = {}
+    for name in [name for name in files if NUMBERED.search(name)]:
+        stored.setdefault(NUMBERED.sub("", name), []).append(files.pop(name))
     running = lab.module("jail_info")["jails"]
     for jail in running.values():
         del jail["jid"], jail["age"]
         jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
     looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
-    return {"files": files, "running": running, **looks}
+    return {
+        "files": files,
+        "stored": {name: sorted(values) for name, values in stored.items()},
+        "running": running,
+        **looks,
+    }
 
 
 def _is_random(name: str) -> bool:
-    return "/etc/ssh/ssh_host_" in name or name.startswith(("root/var/jail-images/", TRAFFIC))
+    return "/etc/ssh/ssh_host_" in name or name.startswith(
+        ("root/var/jail-images/", "root/var/jail-releases/", TRAFFIC)
+    )
 
 
 def _journal(path: Path) -> str:

@@ -7,22 +7,15 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
+from ansible_collections.jailisp.vps.plugins.module_utils._source_tree import release_of
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import VERSION_FILE, parse_version
 
 if t.TYPE_CHECKING:
-    from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
     from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
-
-# Where buildworld puts what it makes, below it the path of the source tree and a folder for each architecture.
-OBJECTS = "/usr/obj"
-BUILT = "bin/freebsd-version/freebsd-version"
-NEWVERS = "sys/conf/newvers.sh"
-NUMBER = re.compile(r'^(REVISION|BRANCH)="?([0-9A-Za-z.-]+)"?$', re.MULTILINE)
 
 
 class Build(t.NamedTuple):
@@ -32,30 +25,10 @@ class Build(t.NamedTuple):
     sources: str | None
 
 
-def parse_newvers(text: str | None) -> str | None:
-    """Return the release (``15.1-RELEASE-p1``) from the text of sys/conf/newvers.sh, None if there is none."""
-    said = dict(NUMBER.findall(text or ""))
-    return f"{said['REVISION']}-{said['BRANCH']}" if said.keys() == {"REVISION", "BRANCH"} else None
-
-
 def build_of(host: Host, release: Release) -> Build:
     """Read what a release's archive and its source tree say of themselves, by one process; nothing of them is run."""
     said = host.runner.run(Command(("tar", "-xOqf", release.archive, f"./{VERSION_FILE}")))
-    return Build(parse_version(said.out), _of_sources(host.files, release.source or ""))
-
-
-def _of_sources(files: Files, source: str) -> str | None:
-    """Return the release that was built, or where that is elsewhere, the one that would be."""
-    folder = f"{OBJECTS}{source}"
-    texts = [files.read(f"{folder}/{name}/{BUILT}") for name in files.names(folder) if _is_architecture(name)]
-    return next((version for text in texts if (version := parse_version(text))), None) or parse_newvers(
-        files.read(f"{source}/{NEWVERS}")
-    )
-
-
-def _is_architecture(name: str) -> bool:
-    # Such as amd64.amd64; what lies beside it is of no world.
-    return "." in name
+    return Build(parse_version(said.out), release_of(host.files, release.source or ""))
 
 
 def mismatch(release: Release, build: Build) -> str | None:

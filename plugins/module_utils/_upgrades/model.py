@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release, plain, release
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release, check_pool, plain, release
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import DATASET
 
 MOST_PORTS = 100
@@ -61,7 +61,9 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     dataset, back = parameters["dataset"], parameters["state"] == "rolled_back"
     if dataset is not None and not DATASET.fullmatch(dataset):
         raise InvalidDesired(f"dataset: {dataset!r} is no name of a dataset")
-    releases = {name: release(name, record) for name, record in parameters["releases"].items()}
+    made = parameters["made_releases"]
+    releases = {name: release(name, record, made) for name, record in parameters["releases"].items()}
+    check_pool(releases, dataset)
     jails = {name: _jail(record) for name, record in by_name(parameters["jails"], "jails").items()}
     for name, jail in jails.items():
         if dataset and jail.image:
@@ -89,8 +91,14 @@ def _known(name: str, wanted: str, releases: t.Mapping[str, Release], *, install
     if wanted not in releases:
         known = ", ".join(sorted(releases)) or "none is given"
         raise InvalidDesired(f"jails: {name}: release: {wanted} is not among releases ({known}); add it there")
+    if releases[wanted].packages is not None:
+        raise InvalidDesired(
+            f"releases: {wanted}: pkgbase: packages make new roots and upgrade none; for upgrades give {wanted} as "
+            "archive and sha256, or as src"
+        )
     if installworld and releases[wanted].source is None:
-        raise InvalidDesired(f"releases: {wanted}: src: mode installworld needs the built source tree; name it")
+        hint = "give src instead of dataset, or leave the mode out" if releases[wanted].dataset else "name it"
+        raise InvalidDesired(f"releases: {wanted}: src: mode installworld needs the built source tree; {hint}")
 
 
 def _jail(record: t.Mapping[str, t.Any]) -> Jail:

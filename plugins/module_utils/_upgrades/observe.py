@@ -12,7 +12,8 @@ import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import output
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import is_fetched
+from ansible_collections.jailisp.vps.plugins.module_utils._making import origin_of
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import digest_of, is_obtained
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import build_of
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import wish
@@ -35,6 +36,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+    from ansible_collections.jailisp.vps.plugins.module_utils._making import Origin
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail
@@ -43,7 +45,7 @@ if t.TYPE_CHECKING:
 class Upgrades:
     """The subsystem of the module jail_upgrades."""
 
-    # What an upgrade does is planned by what is in its release's archive: one that is missing is fetched first.
+    # What an upgrade does is planned by what is in its release's archive: one that is missing is fetched or made first.
     attempts = 1
 
     def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
@@ -54,6 +56,7 @@ class Upgrades:
         self._digests: dict[str, str | None] = {}
         self._trees: dict[str, Tree] = {}
         self._builds: dict[str, Build] = {}
+        self._origins: dict[str, Origin] = {}
 
     def observe(self, host: Host) -> Actual:
         """Read roots and journals, and those archives that an upgrade needs."""
@@ -61,7 +64,7 @@ class Upgrades:
         kernel = output(host.runner, "sysctl", "-n", "kern.osrelease").strip()
         found = {name: _found(host.files, jail, running, ()) for name, jail in self.wish.jails.items()}
         for name in needed(self.wish, found):
-            if name in self.wish.releases:
+            if name in self.wish.releases and self.wish.releases[name].packages is None:
                 self._read(host, name)
         units = sorted({unit for tree in self._trees.values() for unit in tree.units})
         return Actual(
@@ -71,6 +74,7 @@ class Upgrades:
             trees=dict(self._trees),
             builds=dict(self._builds),
             digests=dict(self._digests),
+            origins=dict(self._origins),
             there=self._there(host.files),
             datasets=self._datasets(host),
         )
@@ -79,9 +83,11 @@ class Upgrades:
         """Read a release's archive: its digest, and what is in it if it is the right one."""
         release = self.wish.releases[name]
         if self._digests.get(name) is None:
-            self._digests[name] = host.files.sha256(release.archive)
-        if is_fetched(release, self._digests[name]):
+            self._digests[name] = digest_of(host.files, release)
+        if is_obtained(release, self._digests[name]):
             self.attempts = 2
+            if release.is_made:
+                self._origins[name] = origin_of(host, release, self.wish.dataset)
         if name not in self._trees and self._digests[name] == release.sha256:
             self._trees[name] = parse_listing(output(host.runner, "tar", "-tvf", release.archive))
             if self.wish.installworld and release.source is not None and not self.wish.back:

@@ -19,6 +19,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from ansible_collections.jailisp.vps.plugins.module_utils import _making as making
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import script
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
@@ -32,7 +33,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Run,
     Step,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, complaint, is_fetched
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import complaint, is_obtained
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import mismatch
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
     BACK,
@@ -99,8 +100,8 @@ class Actual:
     """What is: the jails, the kernel's release, and what upgrades need of the host.
 
     ``trees`` and ``digests`` are those of the releases that are read, ``builds`` those of which sources are read too,
-    ``there`` the paths of the host's own that are there, ``datasets`` the datasets and snapshots. ``run`` tells this
-    run from others.
+    ``origins`` what those are made from that the host makes. ``there`` are the paths of the host's own that are there,
+    ``datasets`` the datasets and snapshots. ``run`` tells this run from others.
     """
 
     jails: dict[str, Found]
@@ -109,6 +110,7 @@ class Actual:
     trees: dict[str, Tree] = field(default_factory=dict)
     digests: dict[str, str | None] = field(default_factory=dict)
     builds: dict[str, Build] = field(default_factory=dict)
+    origins: dict[str, making.Origin] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
     datasets: dict[str, Space] = field(default_factory=dict)
 
@@ -152,21 +154,21 @@ def _ends(found: Found, *, back: bool) -> tuple[str, str]:
 def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     """Return the steps: what the host needs, then all jails side by side; raise what refuses the whole run.
 
-    Archives that are missing are fetched by themselves at first: what is in them says what is done to a jail.
+    Archives that are missing are fetched or made by themselves at first: what is in them says what is done to a jail.
     """
     going = [name for name, jail in wish.jails.items() if changes(actual.jails[name], jail, back=wish.back)]
     if not wish.back:
         _in_order(wish, actual, going)
     bad = _bad(wish, actual, going)
     chosen = [name for name in going if name not in bad]
-    missing = _to_fetch(wish, actual, chosen)
+    missing = _to_obtain(wish, actual, chosen)
     waits = bool(missing) and attempt == 1
     ready = [name for name in chosen if not waits and not missing.keys() & _reads(wish, actual, name)]
-    fetches: tuple[Step, ...] = tuple(Fetch(release) for release in missing.values())
+    obtained = making.obtained(missing.values(), actual.origins, wish.dataset)
     ways = [_back(wish, actual, name) if wish.back else _forward(wish, actual, name) for name in ready]
     branches = (Branches(tuple(ways), tuple(_undo(wish, actual, name) for name in ready), wish.at_once),)
     return Plan(
-        steps=(*fetches, *_prepared(wish, actual, ready), *branches) if ready else fetches,
+        steps=(*obtained, *_prepared(wish, actual, ready), *branches) if ready else tuple(obtained),
         changes=tuple(_change(wish, actual, name) for name in chosen),
         refused=(*bad.items(), *_unread(wish, actual, going)),
         notes={"report": rows(wish, actual, going)},
@@ -199,7 +201,9 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
         kept = kept_archive(wish, name) if wish.dataset is None else _snapshot(wish, name)
         releases = [] if wish.back else [wish.jails[name].release, source]
         missing = [release for release in releases if release not in wish.releases]
-        wrong = [text for release in releases if release not in missing for text in _wrong(wish, actual, release)]
+        packaged = [each for each in releases if each in wish.releases and wish.releases[each].packages]
+        known = [release for release in releases if release not in missing]
+        wrong = [text for release in known for text in _wrong(wish, actual, release)]
         wrong += [text for release in releases[:1] for text in _mixed(wish, actual, release)]
         if not wish.back and is_newer(source, wish.jails[name].release):
             bad[name] = (
@@ -208,6 +212,11 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
             )
         elif missing:
             bad[name] = f"its root holds {source}, and /etc is merged by what changed since; add it to the releases"
+        elif packaged:
+            bad[name] = (
+                f"its root holds {packaged[0]} as packages, which pkg(8) alone upgrades: `pkg -j {name} upgrade -r "
+                f"{making.REPOSITORY}`, or move its customer to a new jail"
+            )
         elif wrong:
             bad[name] = wrong[0]
         elif found.running and not found.configured and not (found.journal and found.journal.between):
@@ -264,7 +273,10 @@ def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[st
 
 
 def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
-    wrong = complaint(wish.releases[name], actual.digests.get(name))
+    release, digest = wish.releases[name], actual.digests.get(name)
+    wrong = complaint(release, digest)
+    if digest is None and name in actual.origins:
+        wrong = making.complaint(release, actual.origins[name])
     if wrong:
         yield f"{name}: {wrong}"
 
@@ -282,10 +294,10 @@ def _reads(wish: Wish, actual: Actual, name: str) -> set[str]:
     return {wish.jails[name].release, _ends(actual.jails[name], back=wish.back)[0]}
 
 
-def _to_fetch(wish: Wish, actual: Actual, chosen: list[str]) -> dict[str, Release]:
-    """Return, by name, the releases of upgrades whose archives are missing; going back needs none."""
+def _to_obtain(wish: Wish, actual: Actual, chosen: list[str]) -> dict[str, Release]:
+    """Return, by name, the releases of upgrades whose archives are to be fetched or made; going back needs none."""
     names = sorted({release for name in chosen for release in _reads(wish, actual, name)}) if not wish.back else []
-    return {name: wish.releases[name] for name in names if is_fetched(wish.releases[name], actual.digests.get(name))}
+    return {name: wish.releases[name] for name in names if is_obtained(wish.releases[name], actual.digests.get(name))}
 
 
 # What the host needs --------------------------------------------------------------------------------------------------

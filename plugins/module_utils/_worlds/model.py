@@ -18,7 +18,13 @@ from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import NAME
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name, file_mode
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release, checked, plain, release
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import (
+    Release,
+    check_pool,
+    checked,
+    plain,
+    release,
+)
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import normalized
 
 DATASET = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
@@ -79,14 +85,20 @@ class Wish:
     images: str | None = None
 
     def snapshot(self, release: Release) -> str:
-        """Return the snapshot that holds the finished release; its name changes with all that goes into it."""
-        recipe = repr((release.sha256, self.seeds)).encode()
-        return f"{self.release_dataset}/{release.name}@{hashlib.sha256(recipe).hexdigest()[:16]}"
+        """Return the snapshot that holds the finished release; its name changes with all that goes into it.
+
+        A dataset that is cloned is another one then, too: it cannot be filled anew.
+        """
+        recipe = hashlib.sha256(repr((release.sha256, self.seeds)).encode()).hexdigest()[:16]
+        dataset = f"{self.release_dataset}/{release.name}"
+        return f"{dataset}.{recipe[:8]}@{recipe}" if release.is_snapshot else f"{dataset}@{recipe}"
 
 
 def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     """Check the module's parameters and normalise them; raise :class:`InvalidDesired`."""
-    releases = {name: release(name, record) for name, record in parameters["releases"].items()}
+    made = parameters["made_releases"]
+    releases = {name: release(name, record, made) for name, record in parameters["releases"].items()}
+    check_pool(releases, parameters["dataset"])
     worlds = by_name(parameters["worlds"], "worlds")
     seeds = by_name(parameters["files"], "files", "path")
     dataset, release_dataset = parameters["dataset"], parameters["release_dataset"]

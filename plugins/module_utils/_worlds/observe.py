@@ -15,6 +15,8 @@ from dataclasses import replace
 
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import EMPTY, fresh_roots
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import image_file
+from ansible_collections.jailisp.vps.plugins.module_utils._making import origin_of
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import digest_of
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
@@ -24,13 +26,14 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     parse_datasets,
     parse_version,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, plan, unpacks
+from ansible_collections.jailisp.vps.plugins.module_utils._worlds.plan import Actual, Root, begins, plan, unpacks
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.remains import remains_of
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
+    from ansible_collections.jailisp.vps.plugins.module_utils._making import Origin
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Wish, World
 
@@ -54,13 +57,17 @@ class Worlds:
         notes = fresh_roots(host.files) if self.wish.worlds else {}
         roots = {name: _root_of(host.files, world, notes, self.wish) for name, world in self.wish.worlds.items()}
         datasets = self._datasets(host)
+        origins: dict[str, Origin] = {}
         for world in self.wish.worlds.values():
-            archive = world.release.archive
-            # What is missing may have been fetched since.
-            if self._digests.get(archive) is None and unpacks(world, roots, datasets, self.wish):
-                self._digests[archive] = host.files.sha256(archive)
+            release = world.release
+            # What is missing may have been fetched or made since.
+            if self._digests.get(release.archive) is None and unpacks(world, roots, datasets, self.wish):
+                self._digests[release.archive] = digest_of(host.files, release)
+            missing = release.is_snapshot or (release.is_made and self._digests.get(release.archive) is None)
+            if missing and release.name not in origins and begins(world, roots, datasets, self.wish):
+                origins[release.name] = origin_of(host, release, self.wish.dataset)
         remains = remains_of(self.wish, host, datasets, self._kept)
-        return Actual(roots, datasets, dict(self._digests), remains)
+        return Actual(roots, datasets, dict(self._digests), remains, origins)
 
     def _datasets(self, host: Host) -> dict[str, Dataset]:
         if self.wish.dataset is None:

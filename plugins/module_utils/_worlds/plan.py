@@ -12,9 +12,11 @@ bears a jail's name is whole, wherever a run was cut off.
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.jailisp.vps.plugins.module_utils import _making as making
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import image_file, script
@@ -29,12 +31,13 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
     Write,
 )
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, complaint, is_fetched
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import complaint, is_obtained
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds import destroy
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import clear, staging
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
+    from ansible_collections.jailisp.vps.plugins.module_utils._making import Origin
     from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import Remains
     from ansible_collections.jailisp.vps.plugins.module_utils._worlds.model import Wish, World
@@ -59,13 +62,15 @@ class Root:
 class Actual:
     """What is: the roots by jail, the datasets, and the SHA-256 of those archives that would be unpacked.
 
-    ``remains`` is what is there of each doomed root.
+    ``remains`` is what is there of each doomed root, ``origins`` what those releases would be made from that the host
+    makes, by their names.
     """
 
     roots: dict[str, Root]
     datasets: dict[str, Dataset]
     digests: dict[str, str | None]
     remains: dict[str, Remains]
+    origins: dict[str, Origin] = field(default_factory=dict)
 
 
 def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
@@ -78,6 +83,11 @@ def fresh(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Da
 
 def unpacks(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
     """Whether the archive of the jail's release is needed: a release that has its dataset is just cloned."""
+    return begins(world, roots, datasets, wish) and not world.release.is_snapshot
+
+
+def begins(world: World, roots: t.Mapping[str, Root], datasets: t.Mapping[str, Dataset], wish: Wish) -> bool:
+    """Whether the jail gets a root, and its release has no dataset yet that it could be cloned from."""
     cloned = wish.dataset is not None and not world.release.is_root and wish.snapshot(world.release) in datasets
     return fresh(world, roots, datasets, wish) and not cloned
 
@@ -115,7 +125,7 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     return Plan(
         steps=(
             *[step for doomed, there in going for step in destroy.steps(wish, doomed, there)],
-            *_fetches(actual, new),
+            *_obtained(wish, actual, new),
             *steps,
         ),
         changes=(
@@ -144,26 +154,28 @@ def _is_new(wish: Wish, actual: Actual, world: World) -> bool:
 
 
 def _bad_releases(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
-    """Tell, once for each release that fresh roots need, what is wrong with its archive."""
-    for archive, digest in actual.digests.items():
-        waiting = [
-            world for world in wish.worlds.values() if world.release.archive == archive and _is_new(wish, actual, world)
-        ]
-        for release in sorted({world.release for world in waiting}, key=lambda release: release.name):
+    """Tell, once for each release that fresh roots need, what is wrong with its archive, or what it is made from."""
+    waiting = [world for world in wish.worlds.values() if _is_new(wish, actual, world)]
+    for release in sorted({world.release for world in waiting}, key=lambda release: release.name):
+        wrong = None
+        if release.archive in actual.digests:
+            wrong = complaint(release, actual.digests[release.archive])
+        if release.name in actual.origins:
+            wrong = making.complaint(release, actual.origins[release.name])
+        if wrong:
             names = ", ".join(world.name for world in waiting if world.release == release)
-            wrong = complaint(release, digest)
-            if wrong:
-                yield release.name, f"{wrong} (needed by {names})"
+            yield release.name, f"{wrong} (needed by {names})"
 
 
-def _fetches(actual: Actual, new: list[World]) -> list[Fetch]:
-    """Fetch the archives that are missing, each once."""
+def _obtained(wish: Wish, actual: Actual, new: list[World]) -> list[Step]:
+    """Fetch or make the archives that are missing, each once."""
     releases = {world.release.archive: world.release for world in new}
-    return [
-        Fetch(releases[archive])
+    missing = [
+        releases[archive]
         for archive, digest in actual.digests.items()
-        if archive in releases and is_fetched(releases[archive], digest)
+        if archive in releases and is_obtained(releases[archive], digest)
     ]
+    return making.obtained(missing, actual.origins, wish.dataset)
 
 
 def _refused(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
@@ -301,9 +313,13 @@ def _destroy(dataset: str, world: World) -> Run:
 
 
 def _unpack(wish: Wish, release: Release, place: str, name: str) -> list[Step]:
-    """Fill an empty folder with a release. Its root comes with an empty password, so lock it before anything else."""
+    """Fill an empty folder with a release."""
+    return [Run(Command(("tar", "-xpf", release.archive, "-C", place)), name), *_prepared(wish, place, name)]
+
+
+def _prepared(wish: Wish, place: str, name: str) -> list[Step]:
+    """Make a world fit for a jail. Its root comes with an empty password, so lock it before anything else."""
     return [
-        Run(Command(("tar", "-xpf", release.archive, "-C", place)), name),
         Run(Command(("pw", "-R", place, "usermod", "root", "-h", "-")), name),
         *[Write(f"{place}/{seed.path}", seed.content, seed.mode, name) for seed in wish.seeds],
     ]
@@ -314,7 +330,13 @@ def _make_release(wish: Wish, actual: Actual, release: Release) -> list[Step]:
     snapshot, name = wish.snapshot(release), release.name
     dataset = snapshot.partition("@")[0]
     there = actual.datasets.get(dataset)
-    place = there.mountpoint if there else f"{wish.release_root}/{release.name}"
+    place = there.mountpoint if there else f"{wish.release_root}/{posixpath.basename(dataset)}"
+    take = Run(Command(("zfs", "snapshot", snapshot)), name)
+    if release.is_snapshot:
+        # A clone that has no snapshot is nobody's yet.
+        left_over = [Run(Command(("zfs", "destroy", dataset)), name)] if there else []
+        clone = Run(Command(("zfs", "clone", release.dataset or "", dataset)), name)
+        return [*left_over, clone, making.Verify(name, place), *_prepared(wish, place, name), take]
     if there:
         begin = [
             *([] if there.mounted else [Run(Command(("zfs", "mount", dataset)), name)]),
@@ -323,7 +345,7 @@ def _make_release(wish: Wish, actual: Actual, release: Release) -> list[Step]:
         ]
     else:
         begin = [Run(Command(("zfs", "create", dataset)), name)]
-    return [*begin, *_unpack(wish, release, place, name), Run(Command(("zfs", "snapshot", snapshot)), name)]
+    return [*begin, *_unpack(wish, release, place, name), take]
 
 
 def _clone(wish: Wish, world: World) -> tuple[Step, ...]:

@@ -42,6 +42,7 @@ from .model import (
 from .names import check_names
 from .neighbourhoods import check_neighbourhood, check_places
 from .reach import check_reach
+from .release_sources import check_releases
 from .values import ELEMENTS, ENTRIES, READERS, VAULTED, meant, read_value, said_of, shown
 from .vnet import bridged_hosts, gateway_of
 from .ways import check_ways
@@ -184,6 +185,8 @@ def check_host(name: str, variables: t.Mapping[str, t.Any], sources: Sources, pr
     host = checker.block(Block(known), HOST_KEYS)
     _check_networks(checker, host)
     for key, text in check_places(host):
+        checker.problem(0, key, text)
+    for key, text in check_releases(host, known.get("vps_releases")):
         checker.problem(0, key, text)
     if known.get("vps_own_addresses") == []:
         checker.problem(0, "vps_own_addresses", "is empty; give at least one, or remove it")

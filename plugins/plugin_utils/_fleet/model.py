@@ -13,7 +13,13 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.model import ALLOWED_BY_DEFAULT
-from ansible_collections.jailisp.vps.plugins.module_utils._releases import URL
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import (
+    PACKAGE,
+    PACKAGES,
+    REPOSITORY,
+    SNAPSHOT,
+    URL,
+)
 
 NAME_PATTERN = r"[a-z][a-z0-9_-]{0,30}"
 RELEASE_PATTERN = r"[0-9]{1,3}\.[0-9]{1,3}-[A-Z][A-Z0-9]{0,15}(-p[0-9]{1,4})?"
@@ -445,17 +451,23 @@ HOST_KEYS = (
     ),
     Key("vps_archive_days", "integer", "How many days such an archive is kept.", default=90, maximum=36500),
     Key(
+        "vps_made_releases",
+        "path",
+        "Folder on the host for the archives that it makes of releases from `src`, `dataset` or `pkgbase`.",
+        default="/var/jail-releases",
+        maximum=PATH_LENGTH,
+    ),
+    Key(
         "vps_releases",
         "releases",
-        "The archives on the host, by release.",
+        "Where the releases are from: each from an archive, or from one of `src`, `dataset` and `pkgbase`.",
         required=True,
         keys=(
-            Key("archive", "path", "Path of the archive on the host.", required=True, maximum=PATH_LENGTH),
+            Key("archive", "path", "Path of its base archive on the host; with `sha256`.", maximum=PATH_LENGTH),
             Key(
                 "sha256",
                 "text",
                 "Checksum of the archive.",
-                required=True,
                 pattern=r"[0-9a-f]{64}",
                 form="64 hexadecimal digits, in lower case",
             ),
@@ -470,8 +482,46 @@ HOST_KEYS = (
             Key(
                 "src",
                 "path",
-                "Path of its built source tree, for `upgrade.yml -e mode=installworld`.",
+                "Path of its source tree, built on the host; beside an archive for `upgrade.yml -e mode=installworld`.",
                 maximum=PATH_LENGTH,
+            ),
+            Key(
+                "dataset",
+                "text",
+                "ZFS snapshot that jails are cloned from, or file system that they are copied from.",
+                pattern=SNAPSHOT.pattern,
+                form="the name of a snapshot or a file system, such as zroot/releases/15.1@p1",
+            ),
+            Key(
+                "pkgbase",
+                "mapping",
+                "Packages of the base system, from FreeBSD 15 on; for new roots, not for upgrades.",
+                keys=(
+                    Key(
+                        "repository",
+                        "text",
+                        "Address of their repository, or its path on the host.",
+                        required=True,
+                        pattern=REPOSITORY.pattern,
+                        form="an address such as pkg+https://pkg.FreeBSD.org/${ABI}/base_release_1 or a path, without "
+                        "a name and a password",
+                    ),
+                    Key(
+                        "fingerprints",
+                        "path",
+                        "Folder on the host with the fingerprints of whoever signs it; default is "
+                        "`/usr/share/keys/pkgbase-15`, with the release's own number.",
+                        maximum=PATH_LENGTH,
+                    ),
+                    Key(
+                        "packages",
+                        "texts",
+                        "What is installed.",
+                        default=PACKAGES,
+                        pattern=PACKAGE.pattern,
+                        form="the name of a package",
+                    ),
+                ),
             ),
         ),
     ),

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from .model import Block
 
 # Folders of a host that hold something else than the roots of a neighbourhood.
-_OTHERS = ("vps_root", "vps_images", "vps_archives")
+_OTHERS = ("vps_root", "vps_images", "vps_archives", "vps_made_releases")
 
 
 def check_places(host: Values) -> t.Iterator[tuple[str, str]]:

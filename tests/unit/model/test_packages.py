@@ -18,7 +18,15 @@ if t.TYPE_CHECKING:
 
 RELEASE = "15.1-RELEASE-p1"
 ROOT = "/usr/local/jails/alice"
-INSTALL = f"pkg --rootdir {ROOT} -o REPOS_DIR=/etc/repos -oABI=FreeBSD:15:amd64 -o OSVERSION=1501000 install -y"
+INSTALL = f"pkg --rootdir {ROOT} --repo-conf-dir /etc/repos -oABI=FreeBSD:15:amd64 -o OSVERSION=1501000 install -y"
+REPOSITORY = """FreeBSD-base: {{
+  url: "{url}",
+  mirror_type: "none",
+  signature_type: "fingerprints",
+  fingerprints: "/keys",
+  enabled: yes
+}}
+"""
 
 
 class Shop:
@@ -31,9 +39,12 @@ class Shop:
         self.root = self.host.path(ROOT)
         self.root.mkdir(parents=True)
         self.host.path("/etc/repos").mkdir()
-        self.host.path("/etc/repos/base.conf").write_text('FreeBSD-base: { url: "file:///var/repo", enabled: yes }\n')
+        self.configure('FreeBSD-base: { url: "file:///var/repo", enabled: yes }\n')
         packages.write_repository(self.host, "/var/repo", RELEASE)
         packages.install_pkg(self.host)
+
+    def configure(self, text: str) -> None:
+        self.host.path("/etc/repos/base.conf").write_text(text)
 
     def __call__(self, line: str) -> Result:
         return self.host.run(line.split())
@@ -105,6 +116,46 @@ def test_what_does_not_fit_is_refused_and_nothing_is_installed(shop: Shop, line:
     assert done.rc == 1
     assert why in done.err
     assert list(shop.root.iterdir()) == []
+
+
+def test_a_repository_is_taken_from_whom_the_root_trusts(shop: Shop) -> None:
+    shop.configure(REPOSITORY.format(url="file:///var/repo"))
+    line = f"{INSTALL} -r FreeBSD-base FreeBSD-set-minimal-jail"
+    packages.trust(shop.host, folder="/keys")
+    assert "Error loading trusted certificates" in shop(line).err
+    shop.root.joinpath("keys/trusted").mkdir(parents=True)
+    assert "No trusted certificates" in shop(line).err
+    packages.trust(shop.host, "somebody", folder=f"{ROOT}/keys")
+    assert "No trusted public keys found" in shop(line).err
+    assert not shop.root.joinpath("bin").exists()
+    packages.trust(shop.host, folder=f"{ROOT}/keys")
+    assert shop(line).rc == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("file:///var/nothing", "Unable to update repository FreeBSD-base"),
+        ("https://192.0.2.1/base", "No address record"),
+        ("pkg+https://pkg.FreeBSD.org/${ABI}/base_release_1", "implies SRV mirror type"),
+    ],
+)
+def test_a_repository_that_is_not_there_is_refused(shop: Shop, url: str, why: str) -> None:
+    shop.configure(REPOSITORY.format(url=url))
+    done = shop(f"{INSTALL} -r FreeBSD-base FreeBSD-set-minimal-jail")
+    assert (done.rc, why in done.err) == (1, True), done.err
+
+
+def test_a_repository_of_another_name_is_not_asked(shop: Shop) -> None:
+    assert "No active remote repositories" in shop(f"{INSTALL} -r other FreeBSD-set-minimal-jail").err
+
+
+def test_the_folder_of_repositories_by_option_is_below_the_root(shop: Shop) -> None:
+    line = INSTALL.replace("--repo-conf-dir /etc/repos", "-o REPOS_DIR=/etc/repos") + " FreeBSD-set-minimal-jail"
+    assert "No active remote repositories" in shop(line).err
+    shop.root.joinpath("etc").mkdir()
+    shop.host.path("/etc/repos").rename(shop.root / "etc/repos")
+    assert shop(line).rc == 0
 
 
 def test_a_planted_link_leads_pkg_out_of_the_root(shop: Shop) -> None:

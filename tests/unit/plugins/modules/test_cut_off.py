@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.jailisp.vps.plugins.module_utils import _shell
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import FILLED, note
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SCRIPT
+from model import packages, source_tree
 from model.host import Host
 from support.ends import end
 from support.lab import Lab, copy
@@ -170,6 +171,35 @@ def with_packed_and_pool(lab: Lab, world: Path) -> None:
     with_pool(lab, world)
 
 
+MADE = "/var/jail-releases/"
+ONE = worlds()["worlds"][:1]
+
+
+def sold(release: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
+    return worlds(worlds=ONE, releases={RELEASE: release}, **more)
+
+
+def with_sources(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    source_tree.write(lab.host, RELEASE)
+
+
+def with_packages(lab: Lab, world: Path) -> None:
+    with_folder(lab, world)
+    packages.install_pkg(lab.host)
+    packages.write_repository(lab.host, "/var/repo", RELEASE)
+
+
+def with_golden(lab: Lab, world: Path) -> None:
+    with_pool(lab, world)
+    lab.run("zfs", "create", "-o", "mountpoint=/golden", "tank/golden")
+    for name in ("bin", "etc"):
+        lab.run("mkdir", f"/golden/{name}")
+    for name in ("bin/freebsd-version", "etc/master.passwd", "etc/group"):
+        lab.path(f"/golden/{name}").write_bytes((world / name).read_bytes())
+    lab.run("zfs", "snapshot", "tank/golden@p1")
+
+
 def with_nothing(lab: Lab, world: Path) -> None:
     pass
 
@@ -242,6 +272,10 @@ CASES = {
     ),
     "root of another host": Case(with_packed, "jail_worlds", packed()),
     "dataset of another host": Case(with_packed_and_pool, "jail_worlds", packed(**POOL)),
+    "release of sources": Case(with_sources, "jail_worlds", sold({"src": "/usr/src"})),
+    "release of packages": Case(with_packages, "jail_worlds", sold({"pkgbase": {"repository": "/var/repo"}})),
+    "release of a file system": Case(with_golden, "jail_worlds", sold({"dataset": "tank/golden"}, **POOL)),
+    "release of a snapshot": Case(with_golden, "jail_worlds", sold({"dataset": "tank/golden@p1"}, **POOL)),
     "archives": Case(with_retired, "jail_archives", {"archives": ARCHIVED, "at_once": 1}),
     "destroyed folder": Case(with_retired, "jail_worlds", doomed("alice")),
     "destroyed dataset": Case(with_doomed_dataset, "jail_worlds", doomed("alice", "bob", **POOL)),
@@ -285,7 +319,7 @@ def test_cut_off_anywhere(lab: Lab, name: str, world: Path, sha256: str, monkeyp
         {"releases": {RELEASE: {"archive": "/var/base.txz", "sha256": sha256}}} if case.module == "jail_worlds" else {}
     )
     case.prepare(lab, world)
-    parameters = with_digests(lab, case.parameters | more)
+    parameters = with_digests(lab, more | case.parameters)
 
     def fresh(place: int) -> Lab:
         directory = lab.host.directory.with_name(str(place))

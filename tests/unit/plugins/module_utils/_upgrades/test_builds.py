@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build, mismatch, parse_newvers
+from ansible_collections.jailisp.vps.plugins.module_utils._source_tree import parse_newvers
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build, mismatch
 
 RELEASE, OTHER = "15.1-RELEASE-p1", "15.1-RELEASE"
 

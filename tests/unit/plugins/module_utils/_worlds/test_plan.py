@@ -48,6 +48,7 @@ def wished(*worlds: dict[str, t.Any], **changes: t.Any) -> Wish:
         "destroy": [],
         "root": None,
         "images": None,
+        "made_releases": "/var/jail-releases",
         "at_once": 4,
     }
     return wish({**nothing, **changes})
@@ -96,8 +97,56 @@ def actual(*datasets: str, mounted: bool = True, **roots: Root) -> Actual:
         ([], {"releases": {"a/b": RELEASES[RELEASE]}}, "releases: 'a/b' is no name of a release"),
         *[
             ([], {"releases": {"a": record}}, "releases: a: give it the keys archive and sha256, src and url if you")
-            for record in ({"archive": "/x"}, "/x", {"archive": "/x", "sha256": SHA256, "address": "x"})
+            for record in (
+                {"archive": "/x"},
+                "/x",
+                {},
+                {"archive": "/x", "sha256": SHA256, "address": "x"},
+                {"archive": "/x", "sha256": SHA256, "dataset": "tank/a"},
+                {"src": "/usr/src", "dataset": "tank/a"},
+                {"pkgbase": {"repository": "/repo"}, "url": "https://a/x"},
+            )
         ],
+        ([], {"releases": {"a": {"src": "usr/src"}}}, "releases: a: src: 'usr/src' is not an absolute, plain path"),
+        *[
+            ([], {"releases": {"a": {"dataset": name}}}, f"releases: a: dataset: {name!r} is no name of a file system")
+            for name in ("/tank", "tank/", "tank@", "-r", "tank@a@b", "tank/a b")
+        ],
+        (
+            [],
+            {"releases": {"a": {"dataset": "tank/a@b"}}},
+            "releases: a: dataset: tank/a@b is a snapshot, which is cloned, and that works where roots are datasets "
+            "only; name its file system, whose files are copied",
+        ),
+        (
+            [],
+            {"releases": {"a": {"dataset": "zroot/a@b"}}, **POOL},
+            "releases: a: dataset: zroot/a@b is a snapshot, which is cloned, and that works in the pool tank only",
+        ),
+        *[
+            ([], {"releases": {RELEASE: {"pkgbase": record}}}, f"releases: {RELEASE}: pkgbase: {said}")
+            for record, said in (
+                ("/repo", "give it the key repository, fingerprints and packages if need be, and no others"),
+                ({}, "give it the key repository"),
+                ({"repository": "/repo", "key": "x"}, "give it the key repository"),
+                ({"repository": "repo"}, "repository: 'repo' is none; write pkg+https://HOST/PATH, https, http, or"),
+                ({"repository": "https://me:secret@a/x"}, "repository: "),
+                ({"repository": 'https://a/"x'}, "repository: "),
+                ({"repository": "/repo", "fingerprints": "keys"}, "fingerprints: 'keys' is not an absolute, plain"),
+                ({"repository": "/repo", "packages": ["-y"]}, "packages: ['-y'] is no list of packages such as ["),
+                ({"repository": "/repo", "packages": "FreeBSD-rc"}, "packages: 'FreeBSD-rc' is no list of packages"),
+            )
+        ],
+        (
+            [],
+            {"releases": {OTHER: {"pkgbase": {"repository": "/repo"}}}},
+            f"releases: {OTHER}: pkgbase: FreeBSD's base system comes as packages since 15.0; give archive and sha256",
+        ),
+        (
+            [],
+            {"releases": {OTHER: {"src": "/usr/src"}}, "made_releases": "var"},
+            "made_releases: 'var' is not an absolute, plain path below /",
+        ),
         *[
             (
                 [],

@@ -309,8 +309,13 @@ COMPLETE: dict[str, dict[str, t.Any]] = {
                 "sha256": "0" * 64,
                 "url": "https://mirror.example.net/base.txz",
                 "src": "/usr/src",
+                "dataset": "zroot/releases/15.1@p1",
+                "pkgbase": {
+                    "repository": "/var/repo", "fingerprints": "/etc/keys", "packages": ["FreeBSD-set-base-jail"],
+                },
             }
         },
+        "vps_made_releases": "/var/jail-releases",
         "vps_upgrades": "/var/jail-upgrades", "vps_jail_interface": "lo1", "vps_bridge": "bridge1",
     },
 }  # fmt: skip
