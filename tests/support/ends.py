@@ -18,6 +18,7 @@ PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/", "root/.mode
 NUMBERED = re.compile(r"(?<=^root/\.model/pool/)\d+-\d+")
 OWN_NUMBERS = ("jid", "cpuset.id")
 TRAFFIC = "root/var/db/jailisp/pf_jailisp_traffic.json"
+RANDOM = ("root/var/jail-images/", "root/var/jail-releases/", TRAFFIC)
 JOURNALS = "root/var/db/jailisp/upgrades/"
 SAID = ("state", "source", "target", "running", "units", "fresh", "etc", "links")
 LIMITS = "quota,refquota,reservation,compression,atime"
@@ -66,7 +67,7 @@ def end(lab: Lab) -> End:
     for jail in running.values():
         del jail["jid"], jail["age"]
         jail["parameters"] = {key: value for key, value in jail["parameters"].items() if key not in OWN_NUMBERS}
-    looks = {" ".join(look): sorted(lab.host.run(look).out.splitlines()) for look in LOOKS}
+    looks = {" ".join(look): sorted(map(_in_order, lab.host.run(look).out.splitlines())) for look in LOOKS}
     return {
         "files": files,
         "stored": {name: sorted(values) for name, values in stored.items()},
@@ -75,10 +76,14 @@ def end(lab: Lab) -> End:
     }
 
 
+def _in_order(line: str) -> str:
+    """Return a line; what it lists of a scheduler's queues, the last to come first, in order."""
+    head, colon, numbers = line.partition("Children flowsets:")
+    return f"{head}{colon} {' '.join(sorted(numbers.split()))}" if colon else line
+
+
 def _is_random(name: str) -> bool:
-    return "/etc/ssh/ssh_host_" in name or name.startswith(
-        ("root/var/jail-images/", "root/var/jail-releases/", TRAFFIC)
-    )
+    return "/etc/ssh/ssh_host_" in name or name.startswith(RANDOM)
 
 
 def _journal(path: Path) -> str:

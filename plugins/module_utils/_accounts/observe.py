@@ -111,4 +111,4 @@ def _inside(files: Files, account: Account) -> Inside:
         user: files.read_beneath(account.path, place, KEYS_BYTES + 1, "surrogateescape")
         for user, place in places.items()
     }
-    return Inside(users, keys)
+    return Inside(users, keys, seen=not account.image or files.kind(account.path) == "folder")

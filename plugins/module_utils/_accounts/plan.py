@@ -47,11 +47,13 @@ class FreshRoot:
 class Inside:
     """What a running jail's root says of itself: its users, and the lines of those authorized_keys that we write.
 
-    The lines are by user; both are the customer's word.
+    The lines are by user; both are the customer's word. Not ``seen``: it is in an image that is not mounted, and what
+    is foretold has to go by what was delivered before.
     """
 
     users: dict[str, User]
     keys: dict[str, str | None]
+    seen: bool = True
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ def _change(account: Account, before: Delivered | None) -> Change:
 
 def _is_gone(account: Account, actual: Actual) -> bool:
     """Whether the customer has removed his user."""
-    return account.user not in actual.insides[account.name].users
+    inside = actual.insides[account.name]
+    return inside.seen and account.user not in inside.users
 
 
 def _who(account: Account, actual: Actual) -> list[str]:

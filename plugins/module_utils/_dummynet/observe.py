@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
 class Dummynet:
     """The subsystem of the module dummynet_pipes."""
 
-    attempts = 1
+    attempts = 2
 
     def __init__(self, parameters: t.Mapping[str, t.Any]) -> None:
         """Check the wish."""
@@ -37,8 +37,7 @@ class Dummynet:
 
     def plan(self, actual: Actual, attempt: int) -> Plan:
         """Say what to do."""
-        del attempt
-        return plan(self.wish, actual)
+        return plan(self.wish, actual, attempt)
 
 
 def _show(host: Host, kind: str) -> str:

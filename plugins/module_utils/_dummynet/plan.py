@@ -30,8 +30,11 @@ class Actual:
     file: str
 
 
-def plan(wish: Wish, actual: Actual) -> Plan:
-    """Return the steps: the boot file first, so that whatever we make is known as ours from before it exists."""
+def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
+    """Return the steps: the boot file first, so that whatever we make is known as ours from before it exists.
+
+    What is deleted stays in the file, as leaving, until it is seen to be gone: the second attempt notes that.
+    """
     wanted = _wanted(wish)
     lines, others = block.split(actual.file)
     ours = numbers(lines)
@@ -42,12 +45,14 @@ def plan(wish: Wish, actual: Actual) -> Plan:
     leaving = [key for key in stale if key in actual.flows]
     kept = [flow.line for key, flow in wanted.items() if key not in foreign]
     marked = block.join(kept + [f"# leaving: {kind} {number} " for kind, number in leaving], others)
+    file = _file(wish, marked if wish.assumed else actual.file, marked)
     return Plan(
         steps=(
-            *_file(wish, marked if wish.assumed else actual.file, marked),
+            *(file if attempt == 1 else ()),
             *[_configure(wanted[key], wish.owners[key]) for key in differing],
-            *(_removal(wish, leaving, block.join(kept, others)) if leaving and wish.remove else ()),
+            *(_removal(leaving) if wish.remove else ()),
         ),
+        quiet=() if attempt == 1 else tuple(file),
         changes=_changes(actual, wanted, differing, leaving if wish.remove else []),
         refused=tuple(_conflict(key, wish) for key in foreign),
         notes={"stale": [f"{kind} {number}" for kind, number in leaving] if not wish.remove else []},
@@ -68,13 +73,12 @@ def _configure(flow: Flow, owner: str) -> Run:
     return Run(Command(("dnctl", *flow.line.split())), owner)
 
 
-def _removal(wish: Wish, leaving: list[Key], file: str) -> list[Run | Write]:
+def _removal(leaving: list[Key]) -> list[Run]:
     """Delete queues before the pipes that carry them; dnctl answers 0 whatever happens, so looking again judges."""
-    deletions = [
+    return [
         Run(Command(("dnctl", kind, "delete", str(number))), judged=False)
         for kind, number in sorted(leaving, key=lambda key: (key[0] != "queue", key[1]))
     ]
-    return [*deletions, Write(wish.file, file)]
 
 
 def _changes(actual: Actual, wanted: dict[Key, Flow], differing: list[Key], leaving: list[Key]) -> tuple[Change, ...]:

@@ -249,6 +249,17 @@ def test_a_user_whom_the_customer_removed_is_not_made_again(handed: Hosts) -> No
     assert (result["gone"], handed.row("alice"), handed.keys("root")) == ({"alice": "alice"}, [], [SECOND])
 
 
+def test_in_an_image_that_is_not_mounted_yet_the_user_is_taken_to_be_there(handed: Hosts) -> None:
+    handed.run("jail", "-f", "/etc/jail.conf.d/alice.conf", "-r", "alice")
+    handed.path(f"{ROOTS}/alice").rename(handed.path("/var/unmounted"))
+    handed.path(f"{ROOTS}/alice").mkdir()
+    changed = account(keys=[SECOND], image={"file": "/var/jail-images/alice.img", "unit": 17})
+    foretold = handed.check("jail_accounts", **running(changed, assumed=["alice"]))
+    given = [command.rpartition(" sh ")[2] for command in foretold["commands"][:2]]
+    assert given == ["/root root", "/home/alice alice"]
+    assert "gone" not in foretold
+
+
 def test_what_is_for_a_stopped_jail_waits(handed: Hosts) -> None:
     handed.run("jail", "-f", "/etc/jail.conf.d/alice.conf", "-r", "alice")
     changed = account(keys=[SECOND])
