@@ -231,14 +231,14 @@ def _stop_by_force(wish: Wish, actual: Actual, decisions: list[Decision]) -> lis
 
 
 def _is_left_mounted(actual: Actual, one: Decision) -> bool:
-    """Whether a jail is stopped whose image is mounted, though it is not to be filled either."""
+    """Whether a jail is stopped whose image is mounted, though it is not to be filled either, or whose devices are."""
     stopped = one.jail.name not in actual.running and not one.start
     in_place = one.jail.image is not None and ("ufs", one.jail.path) in actual.mounts
-    return stopped and in_place and one.jail.name not in actual.fresh
+    return stopped and ((in_place and one.jail.name not in actual.fresh) or bool(_stale_mounts(actual, one.jail.path)))
 
 
 def _unmount(actual: Actual, one: Decision) -> list[Run]:
-    """Unmount the image of a stopped jail, as its stop would have."""
+    """Unmount the image and the devices of a stopped jail, as its stop would have."""
     jail = one.jail
     unmount = [Run(script("unmount", jail.image, jail.path), jail.name)] if jail.image else []
     return [*_stale_mounts(actual, jail.path, jail.name), *unmount]
@@ -353,7 +353,8 @@ def _changes(wish: Wish, actual: Actual, one: Decision) -> t.Iterator[Change]:
         before["state"] = "running" if running else "not running"
         after["state"] = "restarted" if one.stop and one.start else "running" if one.start else one.jail.state
     if _is_left_mounted(actual, one):
-        before["image"], after["image"] = "mounted", "not mounted"
+        what = "image" if one.jail.image else "devices"
+        before[what], after[what] = "mounted", "not mounted"
     if after:
         yield Change(f"jail {name}", before, after)
     for step in _files(wish, actual, one):

@@ -104,6 +104,17 @@ def test_a_jail_survives_a_reboot(prison: Prison) -> None:
 
 
 @pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
+def test_devices_that_a_stop_which_was_cut_off_left_mounted_are_unmounted(prison: Prison, state: str) -> None:
+    prison.converge(jail("alice"))
+    # As jail(8) leaves it when it is killed once the jail is gone.
+    prison.lab.run("jail", "-R", "alice")
+    assert prison.mounts("alice") == 1
+    result = prison.converge(jail("alice", state=state))
+    assert f"umount {ROOTS}/alice/dev" in result["commands"]
+    assert prison.mounts("alice") == 0
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
 def test_a_jail_that_shall_not_run_is_stopped_and_leaves_no_trace_but_its_root(prison: Prison, state: str) -> None:
     prison.converge(jail("alice"), jail("bob"))
     prison.converge(jail("alice", state=state), jail("bob"))
