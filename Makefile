@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts faults clean
+	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts faults hostile clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -88,6 +88,9 @@ rounds: venv ## change the records of 50 jails at random, 200 times: each run fo
 	@$(GATES) $@
 
 faults: venv ## kill convergences at every command and file, let each fail and hang: the next run must converge
+	@$(GATES) $@
+
+hostile: venv ## let a customer attack from inside, in every known way, all that is done with his jail
 	@$(GATES) $@
 
 upgrade-cuts: venv ## cut upgrades and rollbacks of worlds off at every place: the next run must converge

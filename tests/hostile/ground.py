@@ -92,24 +92,28 @@ class _HastyRunner(ModelRunner):
 
     def run(self, command: Command) -> Done:
         """Run one command to its end, or to the end of its time."""
-        done: list[Done] = []
+        before, done = self._processes(), list[Done]()
         work = threading.Thread(target=lambda: done.append(super(_HastyRunner, self).run(command)), daemon=True)
         work.start()
         work.join(min(command.seconds, 10 * PATIENCE) if command.seconds > 100 else PATIENCE)
         if done:
             return done[0]
-        self._kill_jailed()
+        self._kill(self._processes() - before)
         work.join(10 * PATIENCE)
         if work.is_alive():
             raise RuntimeError(f"{command} cannot be killed")
         return Done(command, HANGING, "", f"{command.argv[0]}: no end after {command.seconds} s")
 
-    def _kill_jailed(self) -> None:
-        """Kill what runs in jails on behalf of a command: jexec(8) becomes the program that it runs."""
+    def _processes(self) -> set[str]:
+        """Return the processes in jails."""
         with self.host.kernel() as kernel:
-            for pid, process in list(task.processes(kernel).items()):
-                if process.get("jid"):
-                    task.kill(kernel, int(pid), 9)
+            return {pid for pid, process in task.processes(kernel).items() if process.get("jid")}
+
+    def _kill(self, processes: set[str]) -> None:
+        """Kill what a command began in jails: jexec(8) becomes the program that it runs."""
+        with self.host.kernel() as kernel:
+            for pid in processes & task.processes(kernel).keys():
+                task.kill(kernel, int(pid), 9)
 
 
 class Ground:
@@ -205,13 +209,12 @@ class Ground:
     def _attack(self, kind: str, operation: str) -> list[str]:
         start, work = OPERATIONS[operation]
         with self._copy(start) as lab:
-            hostile.plant(lab.host, f"{ROOTS}/{MINE}", kind)
             watched = watch.Watch(lab.host, f"{ROOTS}/{MINE}", OWN)
-            with Secrets(lab.host) as secrets:
+            with hostile.planted(lab.host, f"{ROOTS}/{MINE}", kind), Secrets(lab.host) as secrets:
                 results = work(self, lab)
             wrong = [change for change in watched.changes() if change.partition(" /")[2] not in self.usual[operation]]
             wrong += [f"the host's secret was opened: {path}" for path in secrets.opened]
-            wrong += _told(results) + _kept(lab)
+            wrong += told(results) + kept(lab)
             return wrong + self._others(lab, operation, results)
 
     def _changes(self, operation: str) -> set[str]:
@@ -266,12 +269,22 @@ OPERATIONS: dict[str, tuple[str, t.Callable[[Ground, Lab], Results]]] = {
 }
 
 
+# Those that find the jail running from beginning to end.
+RUNNING = ("look", "converge")
+
+
+def cases() -> list[tuple[str, str]]:
+    """Return every kind of root with every operation that it can meet."""
+    found = [(kind, word) for kind in hostile.KINDS for word in OPERATIONS]
+    return found + [(kind, word) for kind in hostile.MOVING for word in RUNNING]
+
+
 def _succeed(results: Results) -> None:
     for result in results:
         assert not result.get("failed"), result["msg"]
 
 
-def _told(results: Results) -> list[str]:
+def told(results: Results) -> list[str]:
     """Return where a result tells the host's secret, or has what a terminal would obey."""
     wrong = []
     for result in results:
@@ -283,7 +296,7 @@ def _told(results: Results) -> list[str]:
     return wrong
 
 
-def _kept(lab: Lab) -> list[str]:
+def kept(lab: Lab) -> list[str]:
     """Return which archives of the root, and what was made of them, hold the host's secret."""
     wrong = []
     for place in ("/var/jail-archives", "/var/jail-upgrades", f"{ROOTS}/moved"):

@@ -9,8 +9,12 @@ A link to a file never names one that the machine which runs the tests could hav
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import shutil
+import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -215,6 +219,10 @@ TRICKS: dict[str, Plant] = {
     "etc/rc never ends": lambda root: root.file("etc/rc", "#!/bin/sh\nwhile :; do sleep 1; done\n"),
     "etc/rc fails": lambda root: root.file("etc/rc", "#!/bin/sh\nexit 1\n"),
     "etc/rc.shutdown never ends": lambda root: root.file("etc/rc.shutdown", "#!/bin/sh\nwhile :; do sleep 1; done\n"),
+    "usr/sbin/pw never ends": lambda root: root.file("usr/sbin/pw", "#!/bin/sh\nwhile :; do sleep 1; done\n", 0o755),
+    "usr/sbin/pw lies": lambda root: root.file("usr/sbin/pw", "#!/bin/sh\nexit 0\n", 0o755),
+    "usr/sbin/pw fails": lambda root: root.file("usr/sbin/pw", "#!/bin/sh\necho no >&2\nexit 64\n", 0o755),
+    "usr/sbin/pw tells": lambda root: root.file("usr/sbin/pw", "#!/bin/sh\ncat\ncat >&2\n", 0o755),
     "etc/rc is of two minds": lambda root: root.append("etc/rc", "exit 1\n<<<<<<< yours\n"),
     "passwd has a name twice": lambda root: root.append("etc/master.passwd", _row("carol") + _row("carol", "1002")),
     "passwd has a second root": lambda root: root.append("etc/master.passwd", _row("admin", "0")),
@@ -293,6 +301,48 @@ def _named() -> t.Iterator[tuple[str, Plant]]:
 # Those that are quick to go through, and all.
 CHOICE: dict[str, Plant] = TRICKS | dict(_in_place()) | dict(_named())
 KINDS: dict[str, Plant] = CHOICE | dict(_links())
+
+
+@contextlib.contextmanager
+def _changing(root: Root, path: str) -> t.Iterator[None]:
+    """Have a file be by turns itself and a link to the host's secret, or to a fifo, as fast as can be."""
+    place, over = root.path / path, threading.Event()
+    content = place.read_bytes()
+
+    def change() -> None:
+        new = place.with_name(f"{place.name}.next")
+        while not over.is_set():
+            for target in (FILE, None, UP + FILE.lstrip("/"), None, FIFO, None):
+                new.unlink(missing_ok=True)
+                if target is None:
+                    new.write_bytes(content)
+                else:
+                    new.symlink_to(target)
+                new.replace(place)
+                # The others have to come to something, too.
+                time.sleep(0.0002)
+
+    customer = threading.Thread(target=change, daemon=True)
+    customer.start()
+    yield
+    over.set()
+    customer.join()
+
+
+# What a customer does while his jail runs: files that change while they are read.
+MOVING: dict[str, t.Callable[[Root], contextlib.AbstractContextManager[None]]] = {
+    f"{path} changes all the time": functools.partial(_changing, path=path)
+    for path in ("bin/freebsd-version", "etc/master.passwd", "etc/passwd", "root/.ssh/authorized_keys", "etc/rc.conf")
+}
+
+
+@contextlib.contextmanager
+def planted(host: Host, root: str, kind: str) -> t.Iterator[None]:
+    """Turn the root into a hostile one of that kind, and keep it hostile meanwhile."""
+    with MOVING[kind](Root(host, root)) if kind in MOVING else contextlib.nullcontext():
+        if kind not in MOVING:
+            plant(host, root, kind)
+        yield
 
 
 def plant(host: Host, root: str, kind: str) -> None:
