@@ -36,13 +36,14 @@ class Command:
     """A process to start: its arguments as they are (no shell sees them), its standard input, its time in seconds.
 
     ``silent``: what it prints is never read. A program inside a jail may print anything, without end, also the secret
-    that it was given.
+    that it was given. ``secret``: its standard input is one, and is cut out of whatever is told of what it printed.
     """
 
     argv: tuple[str, ...]
     stdin: str = ""
     seconds: float = SECONDS
     silent: bool = False
+    secret: bool = False
 
     def __str__(self) -> str:
         """Show it as one would type it."""
@@ -61,7 +62,10 @@ class Done:
     @property
     def failure(self) -> str:
         """Say in one line what went wrong."""
-        said = " / ".join((self.err or self.out).split("\n")).strip(" /")
+        printed = self.err or self.out
+        for line in self.command.stdin.split() if self.command.secret else ():
+            printed = printed.replace(line, "(a secret)")
+        said = " / ".join(printed.split("\n")).strip(" /")
         said = said or ("what it said is not shown" if self.command.silent else "it said nothing")
         return f"`{self.command}` ended with status {self.rc}: {said}"
 

@@ -23,6 +23,8 @@ import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from model import example
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,8 @@ HOLDERS = re.compile(r"/etc/(master\.passwd|spwd\.db)$")
 VAULT = "of the vault"
 # Where a customer's own program prints what it was given.
 LEAK = "#!/bin/sh\ncat\ncat >&2\nexit 1\n"
+# What the host's own pw(8) would say if it told what it was given. Without a password it does nothing.
+TELLING = '#!/bin/sh\ncase "$*" in\n*-H*) cat >&2; exit 1 ;;\nesac\n'
 CANARY = "canary-in-a-process"
 
 
@@ -191,6 +195,9 @@ class Search:
             self._wrong_hash()
             self.play("site.yml", "--limit", "h1", fails=True, shows="yescrypt")
             self.change_passwords()
+            self._plant("", "usr/sbin/pw", TELLING)
+            self._order("harry", "alice")
+            self.play("site.yml", "--limit", "h1", fails=True, shows="(a secret)")
             self.play("drift.yml", "--limit", "h1", fails=True, shows="account")
         sightings = watch.seen
         if not any(CANARY in each for each in sightings):
@@ -198,10 +205,24 @@ class Search:
         self.found += sorted(each for each in sightings if CANARY not in each)
 
     def _plant(self, jail: str, name: str, text: str) -> None:
-        path = self.rack.folder / "hosts" / "h1" / "root" / "usr/local/jails/h1" / jail / name
+        """Put a program into a jail of the first host, or (jail '') onto the host itself."""
+        root = self.rack.folder / "hosts" / "h1" / "root"
+        path = (root / "usr/local/jails/h1" / jail if jail else root) / name
         path.unlink()
         path.write_text(text)
         path.chmod(0o555)
+
+    def _order(self, name: str, like: str) -> None:
+        """Have a further jail on the host of another one, with what else that one's record says."""
+        folder = self.inventory / "jails"
+        record = yaml.safe_load((folder / f"{like}.yml").read_text())
+        record |= {
+            "id": 99,
+            "address": re.sub(r"\d+$", "99", record["address"]),
+            "publish": [],
+            "hostname": f"{name}.example.net",
+        }
+        (folder / f"{name}.yml").write_text(yaml.safe_dump(record, explicit_start=True))
 
     def _wrong_hash(self) -> None:
         """Have a hash in a record that FreeBSD does not know."""

@@ -48,7 +48,9 @@ def set_password_inside(account: Account, user: str) -> Run:
 
 def _with_password(argv: tuple[str, ...], password: str | None) -> Command:
     """Give pw(8) a hash on its standard input; without one it locks the password."""
-    return Command((*argv, "-h", "-")) if password is None else Command((*argv, "-H", "0"), f"{password}\n")
+    if password is None:
+        return Command((*argv, "-h", "-"))
+    return Command((*argv, "-H", "0"), f"{password}\n", secret=True)
 
 
 def put_keys_inside(account: Account, user: str, home: str, lines: t.Iterable[str]) -> Run:

@@ -173,7 +173,9 @@ def _upgraded(wish: Wish, actual: Actual) -> t.Iterator[tuple[str, str]]:
 def _decide(wish: Wish, actual: Actual, jail: Jail) -> Decision:
     running = actual.running.get(jail.name)
     restart = tuple(_only_at_start(jail, running)) if running and jail.runs else ()
-    wanted = kernel_parameters(jail, actual.allow)
+    # jail(8) has each jail persist until its start is done. One whose start was cut off before anything ran in it is
+    # gone by this, and is started by the next attempt.
+    wanted = kernel_parameters(jail, actual.allow) | {"persist": False}
     differs = {name: value for name, value in wanted.items() if running and running.get(name) != value}
     stop = bool(running) and (not jail.runs or (bool(restart) and jail.restart))
     return Decision(
@@ -316,10 +318,18 @@ def _unused_aliases(wish: Wish, actual: Actual, jail: Jail) -> list[Run]:
     there = actual.interfaces.get(jail.interface, set())
     written = parse_file(actual.files.get(jail.name, "")) if actual.ours(jail.name) else []
     had = dict.fromkeys([*_addresses(actual.running.get(jail.name, {})), *written])
-    used = {address for other in wish.jails.values() if other.runs for address in other.aliases}
-    for name, parameters in actual.running.items():
-        used.update(_addresses(parameters) if name not in wish.jails else ())
-    return [_alias(jail.interface, old, jail.name, "-alias") for old in had if old in there and old not in used]
+    wanted = jail.aliases if jail.runs else []
+    given_up = [old for old in had if old in there and old not in wanted]
+    # To look at all others for each jail would take the square of their number.
+    used = _used(wish, actual) if given_up else frozenset()
+    return [_alias(jail.interface, old, jail.name, "-alias") for old in given_up if old not in used]
+
+
+def _used(wish: Wish, actual: Actual) -> frozenset[str]:
+    """Return the addresses that a jail shall have, or has that is none of these."""
+    wished = {address for jail in wish.jails.values() if jail.runs for address in jail.aliases}
+    others = [_addresses(parameters) for name, parameters in actual.running.items() if name not in wish.jails]
+    return frozenset(wished.union(*others))
 
 
 def _addresses(parameters: Parameters) -> list[str]:

@@ -99,3 +99,8 @@ def test_work_is_done_at_most_so_many_at_once_and_kept_in_order(limit: int) -> N
 
     assert at_once(work, range(9), limit) == [number * 2 for number in range(9)]
     assert most[0] == limit
+
+
+def test_a_secret_is_cut_out_of_what_a_program_says_of_it() -> None:
+    command = Command(("pw", "usermod", "root", "-H", "0"), "$6$salt$hash\n", secret=True)
+    assert Done(command, 64, "", "pw: $6$salt$hash: bad").failure.endswith("ended with status 64: pw: (a secret): bad")

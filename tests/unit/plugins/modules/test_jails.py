@@ -372,3 +372,26 @@ def test_rulesets_that_will_be_loaded_are_not_asked_for(prison: Prison) -> None:
     prison.root("alice")
     told = prison.lab.check("jails", jails=[jail("alice", devfs_ruleset=12)], loaded_rulesets=[12], **PATIENCE)
     assert (told["errors"], told["changed"]) == ([], True)
+
+
+def test_a_start_that_was_cut_off_is_done_again(prison: Prison) -> None:
+    prison.converge(jail("alice"))
+    file = prison.lab.path(f"{FOLDER}/alice.conf").read_text()
+    prison.lab.run("jail", "-f", f"{FOLDER}/alice.conf", "-r", "alice")
+    # As jail(8) leaves it when it is killed before it has run anything in the jail.
+    prison.lab.run("jail", "-c", "persist", "name=alice", f"path={ROOTS}/alice", "ip4.addr=lo1|192.168.1.17/32")
+    result = prison.module(jail("alice"))
+    assert not result.get("failed"), result["msg"]
+    assert any(command.startswith("jail -m name=alice ") and "persist=0" in command for command in result["commands"])
+    assert prison.running()["alice"]["parameters"]["persist"] is False
+    assert prison.mounts("alice") == 1
+    assert prison.lab.path(f"{FOLDER}/alice.conf").read_text() == file
+    assert not prison.module(jail("alice"))["changed"]
+
+
+def test_a_jail_that_was_told_to_persist_goes_on_running_without(prison: Prison) -> None:
+    prison.converge(jail("alice"))
+    jid = prison.running()["alice"]["jid"]
+    prison.lab.run("jail", "-m", "name=alice", "persist=1")
+    assert prison.converge(jail("alice"))["commands"] == ["jail -m name=alice persist=0"]
+    assert prison.running()["alice"]["jid"] == jid

@@ -57,7 +57,14 @@ def wish(*jails: Jail, **changes: t.Any) -> Wish:
 
 
 def running(jail: Jail, **changes: t.Any) -> dict[str, t.Any]:
-    return {"name": jail.name, "jid": "1", "path": jail.path, **kernel_parameters(jail, ALLOW), **changes}
+    return {
+        "name": jail.name,
+        "jid": "1",
+        "path": jail.path,
+        "persist": False,
+        **kernel_parameters(jail, ALLOW),
+        **changes,
+    }
 
 
 def at_rest(wish: Wish) -> Actual:
@@ -305,7 +312,7 @@ def run(step: Run, wish: Wish, now: Actual) -> None:
                 now.mounts.remove(("devfs", f"{old['path']}/dev"))
         case ("jail", "-m", subject, *pairs):
             name = subject.removeprefix("name=")
-            kernel = kernel_parameters(wish.jails[name], ALLOW)
+            kernel = kernel_parameters(wish.jails[name], ALLOW) | {"persist": False}
             now.running[name] |= {pair.partition("=")[0]: kernel[pair.partition("=")[0]] for pair in pairs}
         case ("ifconfig", "lo1", _family, address, "alias"):
             now.interfaces["lo1"].add(address.partition("/")[0])
