@@ -23,7 +23,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._disk.parse import (
 from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_sources
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
-from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import parse_properties
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import number, parse_properties
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
@@ -119,12 +119,13 @@ def _datasets(host: Host, jails: t.Sequence[Values]) -> Found:
         return {}
     names = [jail["dataset"] for jail in jails]
     found = parse_properties(ask(host, "zfs", "get", "-Hp", "-o", "name,property,value", "referenced", *names))
-    return {
-        jail["name"]: {"kind": "dataset", "used": int(found[jail["dataset"]]["referenced"])}
-        if jail["dataset"] in found
-        else {"kind": "dataset", "trouble": f"there is no dataset {jail['dataset']}"}
-        for jail in jails
-    }
+    return {jail["name"]: {"kind": "dataset", **_dataset(jail["dataset"], found)} for jail in jails}
+
+
+def _dataset(name: str, found: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, t.Any]:
+    if name not in found:
+        return {"trouble": f"there is no dataset {name}"}
+    return {"used": number(found[name].get("referenced", ""))}
 
 
 def _rooms(host: Host, paths: t.Sequence[str]) -> dict[str, Room]:

@@ -18,9 +18,11 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseErro
 
 KILO = 1024
 # 87857<tab>/usr/local/jails/h1/alice
-SIZE = re.compile(r"(?P<blocks>[0-9]+)\t(?P<path>/.*)")
+SIZE = re.compile(r"(?P<blocks>[0-9]{1,20})\t(?P<path>/.*)")
 # /dev/vtbd0     8316764 262548 7638380     3%    /
-ROOM = re.compile(r"(?P<source>.+?) +(?P<size>[0-9]+) +(?P<used>-?[0-9]+) +(?P<free>-?[0-9]+) +[0-9]+% +(?P<point>/.*)")
+ROOM = re.compile(
+    r"(?P<source>.+?) +(?P<size>[0-9]{1,20}) +(?P<used>-?[0-9]{1,20}) +(?P<free>-?[0-9]{1,20}) +[0-9]+% +(?P<point>/.*)"
+)
 
 
 class Room(t.NamedTuple):

@@ -21,7 +21,7 @@ SKIP = re.compile(r"set skip on (?P<interfaces>.*)")
 # A redirection as it is written and as `pfctl -P -sn` shows it.
 REDIRECTION = re.compile(
     r"rdr (?:pass )?(?:on (?P<interface>\S+) )?(?:inet6? )?(?:proto (?P<protocol>\S+) )?.*?"
-    r"\bto (?P<address>\S+)(?: port (?:= )?(?P<first>\d+)(?::(?P<last>\d+))?)? .*?-> .*"
+    r"\bto (?P<address>\S+)(?: port (?:= )?(?P<first>[0-9]{1,5})(?::(?P<last>[0-9]{1,5}))?)? .*?-> .*"
 )
 LAST_PORT = 65535
 
