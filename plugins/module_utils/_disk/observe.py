@@ -22,7 +22,10 @@ from ansible_collections.jailisp.vps.plugins.module_utils._disk.parse import (
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_sources
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import NAME as DATASET
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import number, parse_properties
 
 if t.TYPE_CHECKING:
@@ -37,6 +40,7 @@ Found = dict[str, dict[str, t.Any]]
 
 def measure(host: Host, parameters: Values) -> dict[str, Found]:
     """Return what each jail takes (`jails`, by name) and the file systems of the folders (`rooms`, by path)."""
+    _check(parameters)
     kinds: dict[str, list[Values]] = {"directory": [], "image": [], "dataset": []}
     for jail in parameters["jails"]:
         kinds["image" if jail["image"] else "dataset" if jail["dataset"] else "directory"].append(jail)
@@ -52,6 +56,18 @@ def measure(host: Host, parameters: Values) -> dict[str, Found]:
         "jails": {name: {"used": None, "trouble": "", **found[name]} for name in sorted(found)},
         "rooms": {folder: rooms[folder]._asdict() for folder in folders},
     }
+
+
+def _check(parameters: Values) -> None:
+    """Raise InvalidDesired unless all that the host is asked about could be there."""
+    for folder in parameters["folders"]:
+        plain("folders", folder)
+    for jail in parameters["jails"]:
+        plain(f"jails: {jail['name']}: path", jail["path"])
+        if jail["image"]:
+            plain(f"jails: {jail['name']}: image: file", jail["image"]["file"])
+        if jail["dataset"] and not DATASET.fullmatch(jail["dataset"]):
+            raise InvalidDesired(f"jails: {jail['name']}: dataset: {jail['dataset']!r} is no name of a dataset")
 
 
 # Directories ----------------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def render(journal: Journal) -> str:
     return json.dumps(asdict(journal), indent=1, sort_keys=True) + "\n"
 
 
-def parse(text: str) -> Journal:
+def parse(text: str, file: str) -> Journal:
     """Return what the file says; raise :class:`ParseError` if we did not write it.
 
     What an older version of this collection did not write has its default.
@@ -116,16 +116,16 @@ def parse(text: str) -> Journal:
         known["etc"] = {path: (before, after) for path, (before, after) in said.get("etc", {}).items()}
         return _checked(Journal(**known))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"a journal of an upgrade in {FOLDER} is not one that we wrote: {text[:80]!r}") from error
+        raise ParseError(f"{file} is no journal of an upgrade that we wrote: {text[:80]!r}") from error
 
 
 def _checked(journal: Journal) -> Journal:
     """Return a journal; raise ValueError if something in it is of another kind than what we write."""
-    texts = [journal.source, journal.target, journal.run, journal.kept, journal.changed]
+    texts: list[t.Any] = [journal.source, journal.target, journal.run, journal.kept, journal.changed]
     texts += [*journal.units, *journal.fresh, *journal.conflicts, *journal.links, *journal.before.values()]
     texts += [text for pair in journal.etc.values() for text in pair if text is not None]
-    numbers = [journal.begun, journal.ended, journal.written, *journal.ports]
-    states = (*BETWEEN, DONE, FAILED, BACK)
+    numbers: list[t.Any] = [journal.begun, journal.ended, journal.written, *journal.ports]
+    states: t.Any = (*BETWEEN, DONE, FAILED, BACK)
     plain = all(isinstance(text, str) and "\0" not in text for text in texts)
     if journal.state not in states or not plain or not all(isinstance(each, (int, float)) for each in numbers):
         raise ValueError("no journal of ours")
@@ -135,7 +135,7 @@ def _checked(journal: Journal) -> Journal:
 def read(files: Files, name: str) -> Journal | None:
     """Return a jail's journal, None if it was never upgraded."""
     text = files.read(journal_file(name))
-    return None if text is None else parse(text)
+    return None if text is None else parse(text, journal_file(name))
 
 
 def write(files: Files, name: str, journal: Journal) -> None:

@@ -112,7 +112,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         release_dataset=release_dataset or "",
         release_root=release_root or "",
         at_once=parameters["at_once"],
-        images=parameters["images"],
+        images=None if parameters["images"] is None else plain("images", parameters["images"]),
     )
 
 

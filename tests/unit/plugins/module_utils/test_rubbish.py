@@ -38,6 +38,10 @@ def jls(**changes: t.Any) -> str:
     return json.dumps({"jail-information": {"jail": [JAIL | changes]}})
 
 
+def read_journal(text: str) -> journal.Journal:
+    return journal.parse(text, "alice.json")
+
+
 @pytest.mark.parametrize(
     ("parse", "text"),
     [
@@ -65,11 +69,11 @@ def jls(**changes: t.Any) -> str:
         (parse_spaces, "\n"),
         (parse_listing, "-r--r--r-- 0 root wheel size Nov 23 22:02 ./bin/sh\n"),
         (parse_listing, f"-r--r--r-- 0 root wheel {HUGE} Nov 23 22:02 ./bin/sh\n"),
-        (journal.parse, DEEP),
-        (journal.parse, json.dumps(JOURNAL | {"kept": 1})),
-        (journal.parse, json.dumps(JOURNAL | {"state": ["done"]})),
-        (journal.parse, json.dumps(JOURNAL | {"begun": "1"})),
-        (journal.parse, json.dumps(JOURNAL | {"units": [["bin"]]})),
+        (read_journal, DEEP),
+        (read_journal, json.dumps(JOURNAL | {"kept": 1})),
+        (read_journal, json.dumps(JOURNAL | {"state": ["done"]})),
+        (read_journal, json.dumps(JOURNAL | {"begun": "1"})),
+        (read_journal, json.dumps(JOURNAL | {"units": [["bin"]]})),
     ],
 )
 def test_what_is_not_known_is_an_error_of_its_own(parse: t.Callable[[str], t.Any], text: str) -> None:
