@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts faults clean
+	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations fuzz rounds upgrade-cuts faults clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -63,7 +63,10 @@ test-upgrades: venv ## upgrade.yml and rollback.yml on a rack of model hosts
 secrets: venv ## look for passwords wherever they must not be, while runs set and change them, and fail
 	@$(GATES) $@
 
-test-rounds: venv ## some rounds of what `make rounds` does
+test-fuzz: venv ## feed anything to the parsers, the modules and the inventory: FUZZ_EXAMPLES cases of each parser, FUZZ_SEED
+	@$(GATES) $@
+
+rounds: venv ## some rounds of what `make rounds` does
 	@$(GATES) $@
 
 test-demo: venv ## the demonstration in a folder of its own, which ends with an error where it is not as it says
@@ -82,6 +85,9 @@ bench: venv ## measure times, processes and memory
 	@$(GATES) $@
 
 mutations: venv ## break the inventory, one thing at a time: the compiler must refuse it, or it must be harmless
+	@$(GATES) $@
+
+fuzz: venv ## feed anything to the parsers, the modules and the inventory: FUZZ_EXAMPLES cases of each parser, FUZZ_SEED
 	@$(GATES) $@
 
 rounds: venv ## change the records of 50 jails at random, 200 times: each run foretold, right, and followed by none

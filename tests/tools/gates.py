@@ -75,8 +75,8 @@ GATES = (
 )
 
 # Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. The others take
-# long: mutations, 200 rounds, something that goes wrong at every place of a convergence or of an upgrade, and the tests
-# of the gate units again, as Ansible runs them.
+# long: mutations, fuzzing, 200 rounds, something that goes wrong at every place of a convergence or of an upgrade, and
+# the tests of the gate units again, as Ansible runs them.
 ON_DEMAND = (
     Gate(
         "ansible-test-units",
@@ -88,6 +88,7 @@ ON_DEMAND = (
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
     Gate("upgrade-cuts", "upgrade-cuts", (PYTHON, "tests/tools/upgrade_cuts.py")),
     Gate("faults", "faults", (PYTHON, "tests/faults/run.py")),
+    Gate("fuzz", "fuzz", (PYTHON, "tests/fuzz/run.py")),
     Gate("all-rounds", "rounds", (PYTHON, "tests/rounds/run.py")),
 )
 
