@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 # So much of the processor's time one case may take; the slowest of those that are right takes a tenth.
 CPU_SECONDS = 10.0
+# What waits for something that never comes takes none of it; no machine is so busy that a case lasts as long.
+SECONDS = 300.0
 # So much of an input is shown; the seed brings back the rest.
 SHOWN = 600
 TRIES = 4000
@@ -25,23 +27,26 @@ class TooLong(Exception):
 
 
 def _expired(_signal: int, _frame: types.FrameType | None) -> t.NoReturn:
-    raise TooLong(f"more than {CPU_SECONDS:g} s of the processor's time")
+    raise TooLong(f"more than {CPU_SECONDS:g} s of the processor's time, or {SECONDS:g} s of waiting")
 
 
 @contextlib.contextmanager
 def watched() -> t.Iterator[None]:
     """Let each case within be ended by TooLong, see :func:`fresh`."""
-    before = signal.signal(signal.SIGVTALRM, _expired)
+    before = {number: signal.signal(number, _expired) for number in (signal.SIGVTALRM, signal.SIGALRM)}
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        for clock in (signal.ITIMER_VIRTUAL, signal.ITIMER_REAL):
+            signal.setitimer(clock, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def fresh(seconds: float = CPU_SECONDS) -> None:
     """Give the next case all of its time; the clock is the process's own, whatever else the machine does."""
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
 
 
 @dataclass(frozen=True)

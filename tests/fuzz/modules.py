@@ -8,6 +8,7 @@ Whatever comes of it, a module ends with a result; one that failed says which co
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import json
@@ -136,6 +137,7 @@ class Rubbish:
         return Done(command, chance.choice((1, 1, 2, -9, NO_PROGRAM, HANGING)), out, err)
 
 
+@functools.cache
 def examples(name: str) -> list[dict[str, t.Any]]:
     """Return the parameters in a module's own examples."""
     module = importlib.import_module(f"{MODULES}.{name}")
@@ -158,13 +160,17 @@ class Host:
         self.patch = patch
         # Whether the module took its parameters: what Ansible itself says of those that it refuses is not ours.
         self.entered = False
+        self.untouched = False
         clock = itertools.count()
         patch.setattr(time, "sleep", lambda _seconds: None)
         patch.setattr(time, "monotonic", lambda: float(next(clock)))
         self.reset()
 
     def reset(self) -> None:
-        """Make all files anew."""
+        """Make all files anew, unless they are."""
+        if self.untouched:
+            return
+        self.untouched = True
         shutil.rmtree(self.folder, ignore_errors=True)
         for name, text in FILES.items():
             self.write(name, text)
@@ -177,6 +183,7 @@ class Host:
 
     def damage(self, mutator: Mutator) -> None:
         """Damage a file."""
+        self.untouched = False
         name = mutator.chance.choice(list(FILES))
         text = mutator.text(FILES[name])
         self.write(name, text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
@@ -239,7 +246,7 @@ def trouble(host: Host, name: str, case: t.Any) -> tuple[str | None, str]:
     mutator = Mutator(chance, [text for texts in PROGRAMS.values() for text in texts])
     spec = importlib.import_module(f"{MODULES}.{name}").ARGUMENT_SPEC
     parameters = chance.choice(examples(name))
-    odds, check = chance.choice((0.0, 0.05, 0.3)), chance.random() < 0.5
+    odds, check = chance.choice((0.0, 0.05, 0.3)), chance.random() < 0.7
     if odds == 0 or chance.random() < 0.2:
         parameters = _wrong(parameters, mutator, spec)
     if chance.random() < 0.3:
@@ -247,6 +254,7 @@ def trouble(host: Host, name: str, case: t.Any) -> tuple[str | None, str]:
     runner = Rubbish(mutator, odds)
     tried = f"seed {case!r}, check {check}, parameters {json.dumps(parameters)}"
     fresh()
+    host.untouched = host.untouched and check
     try:
         result = host.run(name, runner, parameters, check=check)
     except BaseException as error:

@@ -135,6 +135,9 @@ def _open(file: Path, sources: Sources, loader: DataLoader) -> Project:
 def read_sources(file: Path, loader: DataLoader | None = None) -> Sources:
     """Return what a file fleet.yml says; raise FleetError with all of its errors."""
     problems: list[Problem] = []
+    # A fifo would be waited for, and a device might never end.
+    if file.exists() and not file.is_file():
+        raise FleetError([Problem(file.name, 0, "", "is no file; write one")])
     try:
         block = read_document(file.read_bytes(), file.name, problems, Vault(loader))
     except OSError as error:
