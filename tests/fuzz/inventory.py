@@ -166,6 +166,9 @@ def complaint(error: str, names: t.Collection[str]) -> str | None:
     if "; " not in error:
         return "does not say what to do"
     file = parse(error)[0]
+    # The folder that it should name may have any name.
+    if error.endswith("in the fleet's file"):
+        return None
     return None if any(file == name or file.startswith(f"{name}: ") for name in names) else "names no file"
 
 

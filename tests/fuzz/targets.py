@@ -173,8 +173,29 @@ def _rates(text: str) -> t.Any:
 
 def _counted(text: str) -> t.Any:
     """Have the file of traffic read, counted on and written."""
-    found = traffic.before_load(traffic.parse_traffic(text), traffic.parse_labels(LABELS))
-    return traffic.render_traffic(traffic.after_load(found))
+    found = traffic.after_load(traffic.before_load(traffic.parse_traffic(text), traffic.parse_labels(LABELS)))
+    return _there_and_back(traffic.parse_traffic, traffic.render_traffic)(traffic.render_traffic(found))
+
+
+def _there_and_back(read: t.Callable[[str], t.Any], write: t.Callable[[t.Any], str]) -> t.Callable[[str], t.Any]:
+    """Return what reads a text, and wants what it read to be the same when it was written and is read again."""
+
+    def check(text: str) -> t.Any:
+        found = read(text)
+        written = write(found)
+        if read(written) != found:
+            raise AssertionError(f"{found!r} is another when it was written: {written!r}")
+        return found
+
+    return check
+
+
+def _block_beside(text: str) -> t.Any:
+    """Have our part taken out of a file, and another put in, which must come out again beside all that is theirs."""
+    _ours, theirs = _block.split(text)
+    if _block.split(_block.join(["x"], theirs)) != (["x"], theirs):
+        raise AssertionError("what is theirs is another beside our part")
+    return theirs
 
 
 def _used(text: str) -> t.Any:
@@ -183,8 +204,8 @@ def _used(text: str) -> t.Any:
 
 def _journal(text: str) -> t.Any:
     """Have a journal read, asked and written, as those do that go on with an upgrade."""
-    found = journal.parse(text, "alice.json")
-    return found.between, journal.render(found), etc.undoing(found.etc, {"etc/hosts": "x"})
+    found = _there_and_back(lambda each: journal.parse(each, "alice.json"), journal.render)(text)
+    return found.between, etc.undoing(found.etc, {"etc/hosts": "x"})
 
 
 def _checked(kind: str) -> t.Callable[[str], t.Any]:
@@ -296,11 +317,11 @@ def targets() -> list[Target]:
         Target("parse_spaces", space.parse_spaces, (SPACES,), parse_errors),
         Target("parse_listing", tree.parse_listing, (TAR,), parse_errors),
         Target("order of releases", versions.order, ("15.1-RELEASE-p1", "16.0-CURRENT")),
-        Target("block of ours", _block.split, (BLOCK,)),
-        Target("parse_size", _units.parse_size, VALUES, (ValueError,)),
-        Target("parse_rate", _units.parse_rate, VALUES, (ValueError,)),
+        Target("block of ours", _block_beside, (BLOCK,)),
+        Target("parse_size", _there_and_back(_units.parse_size, _units.format_size), VALUES, (ValueError,)),
+        Target("parse_rate", _there_and_back(_units.parse_rate, _units.format_rate), VALUES, (ValueError,)),
         Target("parse_percent", _units.parse_percent, VALUES, (ValueError,)),
-        Target("parse_moment", _units.parse_moment, VALUES, (ValueError,)),
+        Target("parse_moment", _there_and_back(_units.parse_moment, _units.format_moment), VALUES, (ValueError,)),
         Target("host_key_fingerprints", host_key_fingerprints, (KEYSCAN,)),
         Target("read_ssh_key", read_ssh_key, VALUES, (ValueError,)),
         Target("key_material", key_material, VALUES),

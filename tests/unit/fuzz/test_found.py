@@ -41,6 +41,12 @@ def run(host: Host, module: str, **changes: t.Any) -> dict[str, t.Any]:
         ("pf_anchor", {"rules": [{"rule": f"pass out dnpipe {'9' * 5000}"}]}, "rules[0]: "),
         ("jails", {"folder": "\0"}, "folder: "),
         ("jail_worlds", {"images": LONG}, "images: "),
+        ("jail_worlds", {"files": [{"path": "etc/a\0", "content": ""}]}, "files: "),
+        (
+            "jail_worlds",
+            {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "\0"},
+            "release_root: ",
+        ),
         ("jail_disk_info", {"folders": ["\0"]}, "folders: "),
         ("jail_disk_info", {"jails": [{"name": "alice", "path": LONG}]}, "jails: alice: path: "),
         ("jail_disk_info", {"jails": [{"name": "bob", "path": "/b", "dataset": "a\0"}]}, "jails: bob: dataset: "),

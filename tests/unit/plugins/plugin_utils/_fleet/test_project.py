@@ -58,3 +58,9 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Pa
         with pytest.raises(FleetError, match=r"fleet\.yml: is no file; write one"):
             read_sources(file)
         file.rmdir() if file.is_dir() else file.unlink()
+
+
+def test_a_variable_whose_name_is_a_number_is_none_of_ours(fleet: t.Any) -> None:
+    (fleet.path / "host_vars").mkdir()
+    fleet.write("host_vars/h1.yml", "1: 2\n")
+    assert 1 not in fleet.project().variables["h1"]
