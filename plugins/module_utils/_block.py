@@ -20,10 +20,10 @@ def split(text: str) -> tuple[list[str], str]:
     head, begin, rest = text.partition(f"{BEGIN}\n")
     if not begin:
         return [], text
-    if rest.endswith(END):
-        # An editor may leave out the last line's end.
-        rest += "\n"
     ours, end, tail = rest.partition(f"{END}\n")
+    if not end and rest.endswith(END):
+        # An editor may leave out the last line's end.
+        ours, end = rest.removesuffix(END), END
     return (ours.splitlines(), head + tail) if end else ([], head + rest.replace(f"{BEGIN}\n", ""))
 
 

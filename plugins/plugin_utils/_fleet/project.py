@@ -163,7 +163,8 @@ def _host_variables(
         templar = Templar(loader=loader, variables=variables)
         place = Problem(f"{sources.hosts}: {host.name}", 0, "", "")
         # Also those that no table has, so that one that is misspelt is seen.
-        named = sorted(name for name in variables if isinstance(name, str) and name.startswith(HOST_PREFIX))
+        # YAML has numbers for keys too, and Ansible takes them.
+        named = sorted(name for name in variables if str(name).startswith(HOST_PREFIX))
         known[host.name] = _resolved(named, variables, templar, place, problems)
         ways[host.name] = _way(_resolved(_WAY, variables, templar, place, []))
         connections[host.name] = _connection(host.name, variables, names)
