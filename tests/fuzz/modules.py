@@ -261,7 +261,8 @@ def trouble(host: Host, name: str, case: t.Any) -> tuple[str | None, str]:
         if isinstance(error, KeyboardInterrupt):
             raise
         return (f"{trouble_of(error)}", f"{tried}, {error}") if host.entered else (None, tried)
-    words = {*spec, *_words(parameters), *(word for command in runner.ran for word in command.argv)}
+    programs = {word for command in runner.ran for word in command.argv if word.isalpha() and len(word) > 1}
+    words = {*spec, *_words(parameters), *programs}
     return complaint(result, words) if host.entered else None, tried
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, ParseError
 from fuzz import inventory, linear, modules, parsers, regexes
-from fuzz.cases import Tally, shrink, watched
+from fuzz.cases import Tally, fresh, shrink, watched
 from fuzz.mutate import Mutator
 from fuzz.targets import Target, targets
 
@@ -45,7 +45,7 @@ def test_a_planted_mistake_is_found_and_made_small() -> None:
 
 
 def test_an_endless_search_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fuzz.parsers.fresh", lambda: __import__("fuzz.cases").cases.fresh(0.05))
+    monkeypatch.setattr(parsers, "fresh", lambda: fresh(0.05))
 
     def endless(_text: str) -> None:
         while True:
