@@ -73,6 +73,7 @@ PROGRAMS: dict[tuple[str, ...], tuple[str, ...]] = {
 # What stands on the host; roots among it, which are their customers'.
 ALICE = "usr/local/jails/h1/alice"
 FILES = {
+    "var/run/jailisp.run": known.HOLDER,
     "etc/pf.conf": 'set skip on { lo0 }\nnat-anchor "jailisp"\nrdr-anchor "jailisp"\nanchor "jailisp"\n',
     "etc/pf.anchors/jailisp.conf": known.ANCHOR_FILE,
     "var/db/jailisp/pf_jailisp.json": known.NOTE,
@@ -198,7 +199,7 @@ class Host:
         module = importlib.import_module(f"{MODULES}.{name}")
         shell = importlib.import_module(SHELL)
         with self.patch.context() as patch:
-            patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0))
+            patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0, environ={}))
             for place in (shell, module):
                 patch.setattr(place, "HostRunner", lambda: self._entered(runner), raising=False)
                 patch.setattr(place, "Files", lambda: Files(str(self.folder)), raising=False)

@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.connection.jail import is_absent
-from ansible_collections.jailisp.vps.plugins.module_utils import _block, _units
+from ansible_collections.jailisp.vps.plugins.module_utils import _block, _hold, _units
 from ansible_collections.jailisp.vps.plugins.module_utils._accounts import parse as accounts
 from ansible_collections.jailisp.vps.plugins.module_utils._archives import parse as archives
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import checksum_line
@@ -135,6 +135,7 @@ NOTE = json.dumps({"file": ANCHOR_FILE, "shown": PF_RULES})
 DELIVERED = json.dumps({"user": "alice", "password": "$6$a$b", "keys": ["ssh-ed25519 AAAA a"]})
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 KEYSCAN = f"198.51.100.11 {KEY}\n# a comment\n"
+HOLDER = json.dumps({"run": "site 1", "module": "jails", "process": 7, "since": 1764000000, "until": 1764000120})
 BLOCK = f"ours\n{_block.BEGIN}\nkern.racct.enable=1\n{_block.END}\ntheirs\n"
 
 
@@ -196,6 +197,12 @@ def _block_beside(text: str) -> t.Any:
     if _block.split(_block.join(["x"], theirs)) != (["x"], theirs):
         raise AssertionError("what is theirs is another beside our part")
     return theirs
+
+
+def _held(text: str) -> t.Any:
+    """Have it said who holds a host."""
+    holder = _hold.parse_holder(text)
+    return holder and str(_hold.Held(holder, working=False))
 
 
 def _used(text: str) -> t.Any:
@@ -317,6 +324,7 @@ def targets() -> list[Target]:
         Target("parse_spaces", space.parse_spaces, (SPACES,), parse_errors),
         Target("parse_listing", tree.parse_listing, (TAR,), parse_errors),
         Target("order of releases", versions.order, ("15.1-RELEASE-p1", "16.0-CURRENT")),
+        Target("who holds the host", _held, (HOLDER,)),
         Target("block of ours", _block_beside, (BLOCK,)),
         Target("parse_size", _there_and_back(_units.parse_size, _units.format_size), VALUES, (ValueError,)),
         Target("parse_rate", _there_and_back(_units.parse_rate, _units.format_rate), VALUES, (ValueError,)),

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.jailisp.vps.plugins.module_utils._accounts.parse import parse_delivered, parse_passwd
 from ansible_collections.jailisp.vps.plugins.module_utils._disk.parse import parse_rooms, parse_sizes
 from ansible_collections.jailisp.vps.plugins.module_utils._dummynet.parse import numbers, parse_pipes, parse_queues
+from ansible_collections.jailisp.vps.plugins.module_utils._hold import parse_holder
 from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_disks, parse_sources
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_ages, parse_jails, parse_mounts
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.parse import parse_note
@@ -85,6 +86,10 @@ def test_what_is_not_known_is_an_error_of_its_own(parse: t.Callable[[str], t.Any
     ("parse", "text", "found"),
     [
         (parse_delivered, DEEP, None),
+        (parse_holder, DEEP, None),
+        (parse_holder, '{"run": "a", "module": "b", "process": 1, "since": 1, "until": "2"}', None),
+        (parse_holder, '{"run": "a", "module": "b", "process": 1, "since": 1, "until": 1e400}', None),
+        (parse_holder, f'{{"run": "a", "module": "b", "process": 1, "since": 1, "until": {"9" * 30}}}', None),
         (parse_note, DEEP, None),
         (parse_passwd, "alice:*:\u0661:\u0661::0:0::/home/alice:/bin/sh\n", {}),
         (parse_traffic, DEEP, Traffic()),
