@@ -79,6 +79,8 @@ def _value(place: str, key: str, value: t.Any) -> str:
         # YAML's words for it are those of zfs.
         return "on" if value else "off"
     if key not in SIZES:
+        if not str(value).isprintable():
+            raise InvalidDesired(f"{place}: {key}: {value!r} has characters that cannot be printed; remove them")
         return str(value)
     try:
         return str(parse_size("0" if value == "none" else str(value)))

@@ -47,6 +47,11 @@ def run(host: Host, module: str, **changes: t.Any) -> dict[str, t.Any]:
             {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "\0"},
             "release_root: ",
         ),
+        (
+            "zfs_datasets",
+            {"datasets": [{"name": "tank/a", "properties": {"mountpoint": "\0"}}]},
+            "datasets: tank/a: properties: mountpoint: ",
+        ),
         ("jail_disk_info", {"folders": ["\0"]}, "folders: "),
         ("jail_disk_info", {"jails": [{"name": "alice", "path": LONG}]}, "jails: alice: path: "),
         ("jail_disk_info", {"jails": [{"name": "bob", "path": "/b", "dataset": "a\0"}]}, "jails: bob: dataset: "),
