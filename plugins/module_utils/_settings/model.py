@@ -85,7 +85,9 @@ def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:
 
 
 def _values(key: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
-    for name in values:
+    for name, value in values.items():
         if not WORD.fullmatch(name):
             raise InvalidDesired(f"{key}: {name!r} is no name of a sysctl value")
+        if not str(value).isprintable():
+            raise InvalidDesired(f"{key}: {name}: {value!r} has characters that cannot be printed; remove them")
     return {name: str(value) for name, value in sorted(values.items())}
