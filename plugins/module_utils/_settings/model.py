@@ -69,9 +69,12 @@ def wish(parameters: t.Mapping[str, t.Any], connection: str = "") -> Wish:
     )
 
 
-def _addresses(name: str, texts: t.Sequence[str]) -> tuple[str, ...]:
+def _addresses(name: str, texts: t.Any) -> tuple[str, ...]:
     if not CLONE.fullmatch(name):
         raise InvalidDesired(f"interface_addresses: {name!r} is no name of an interface")
+    # A number would be taken for an address, too.
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidDesired(f"interface_addresses: {name}: not a list of addresses; write one")
     try:
         return tuple(str(ipaddress.ip_interface(text)) for text in texts)
     except ValueError as error:

@@ -52,6 +52,7 @@ def run(host: Host, module: str, **changes: t.Any) -> dict[str, t.Any]:
             {"datasets": [{"name": "tank/a", "properties": {"mountpoint": "\0"}}]},
             "datasets: tank/a: properties: mountpoint: ",
         ),
+        ("host_settings", {"interface_addresses": {"bridge0": False}}, "interface_addresses: bridge0: "),
         ("host_settings", {"sysctl": {"kern.maxproc": "1\0"}}, "sysctl: kern.maxproc: "),
         ("jail_disk_info", {"folders": ["\0"]}, "folders: "),
         ("jail_disk_info", {"jails": [{"name": "alice", "path": LONG}]}, "jails: alice: path: "),
