@@ -9,7 +9,8 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench mutations rounds upgrade-cuts faults hostile clean
+	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench load mutations fuzz rounds \
+	faults hostile upgrade-cuts clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -81,7 +82,13 @@ acceptance: venv ## the whole collection on a real FreeBSD host: JAILISP_HOST, _
 bench: venv ## measure times, processes and memory
 	@$(GATES) $@
 
+load: venv ## see that nothing grows faster than the number of jails on a host and of hosts
+	@$(GATES) $@
+
 mutations: venv ## break the inventory, one thing at a time: the compiler must refuse it, or it must be harmless
+	@$(GATES) $@
+
+fuzz: venv ## feed anything to the parsers, the modules and the inventory: no traceback, no endless work
 	@$(GATES) $@
 
 rounds: venv ## change the records of 50 jails at random, 200 times: each run foretold, right, and followed by none

@@ -13,12 +13,18 @@ BEGIN, END = "# BEGIN jailisp.vps: written by Ansible; changes here are lost", "
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """Return our lines, and the rest of the text, which is somebody else's and stays as it is."""
+    """Return our lines, and the rest of the text, which is somebody else's and stays as it is.
+
+    Where somebody removed the mark at the end, nothing tells ours from theirs: then all of it is theirs.
+    """
     head, begin, rest = text.partition(f"{BEGIN}\n")
     if not begin:
         return [], text
-    ours, _end, tail = rest.partition(f"{END}\n")
-    return ours.splitlines(), head + tail
+    ours, end, tail = rest.partition(f"{END}\n")
+    if not end and rest.endswith(END):
+        # An editor may leave out the last line's end.
+        ours, end = rest.removesuffix(END), END
+    return (ours.splitlines(), head + tail) if end else ([], head + rest.replace(f"{BEGIN}\n", ""))
 
 
 def join(ours: t.Sequence[str], others: str, *, first: bool = True) -> str:

@@ -21,10 +21,17 @@ BLOCK = 512
 # What fingerprints are made of: more files, or more of a file's content, would take too long.
 MOST_FINGERPRINTS = 20000
 LARGE = 16 << 20
+# What the kernel takes, the NUL at the end left out.
+LONGEST_PATH, LONGEST_NAME = 1023, 255
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path is absolute, below /, and written in the one form in which it can be compared as text."""
+    """Whether a path is absolute, below /, and written in the one form in which it can be compared as text.
+
+    None of its names is longer than a file's name can be, nor the whole than a path can.
+    """
+    if len(path) > LONGEST_PATH or max(map(len, path.split("/"))) > LONGEST_NAME:
+        return False
     absolute = path.startswith("/") and not path.startswith("//") and path != "/"
     return absolute and posixpath.normpath(path) == path and path.isprintable()
 

@@ -20,6 +20,8 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
+
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 
@@ -32,6 +34,8 @@ SECONDS = 120
 PATIENCE = 5
 PAUSE = 0.2
 MOST = 4096
+# No clock comes to this, and none could show more.
+LATEST = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -119,11 +123,18 @@ def _lock(descriptor: int) -> None:
 
 
 def _read(descriptor: int) -> Holder | None:
+    return parse_holder(os.pread(descriptor, MOST, 0).decode("utf-8", "replace"))
+
+
+def parse_holder(text: str) -> Holder | None:
     """Return what the file says; None if it says nothing, or was cut off by a loss of power."""
     try:
-        return Holder(**json.loads(os.pread(descriptor, MOST, 0)))
+        found = Holder(**read_json(text))
     except (ValueError, TypeError):
         return None
+    texts, numbers = (found.run, found.module), (found.process, found.since, found.until)
+    plain = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
+    return found if plain and all(0 <= number < LATEST for number in numbers) else None
 
 
 def _write(descriptor: int, holder: Holder | None) -> None:

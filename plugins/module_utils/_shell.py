@@ -219,6 +219,9 @@ def run_module(module: AnsibleModule, subsystem: t.Callable[[], Subsystem[t.Any]
             outcome = converge(subsystem(), host, check_mode=module.check_mode)
     except (InvalidDesired, ParseError, CommandFailed, Held) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        # What must be read of the host and cannot: a folder in place of a file, a disk that fails.
+        module.fail_json(msg=f"{error.filename or 'this host'}: {error.strerror}")
     if outcome.errors:
         lines = [f"{name}: {error}" if name else error for name, error in outcome.errors]
         module.fail_json(msg="\n".join(lines), **outcome.result())

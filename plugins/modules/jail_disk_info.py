@@ -123,7 +123,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._command import Comman
 from ansible_collections.jailisp.vps.plugins.module_utils._disk.observe import measure
 from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import OPTION as IMAGE
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, InvalidDesired, ParseError
 
 ARGUMENT_SPEC = {
     "jails": {
@@ -147,7 +147,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         module.exit_json(**measure(Host(HostRunner(), Files()), module.params))
-    except (CommandFailed, ParseError) as error:
+    except (CommandFailed, InvalidDesired, ParseError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")

@@ -86,6 +86,8 @@ def main() -> None:
         module.exit_json(jails=tell(Host(HostRunner(), Files()), module.params["names"]))
     except (CommandFailed, ParseError) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
 
 
 if __name__ == "__main__":

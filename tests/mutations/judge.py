@@ -70,7 +70,7 @@ class Compiler:
 def judge(compiler: Compiler, mutant: Mutant) -> Verdict:
     """Break an inventory, have it compiled, mend it, and judge what was said."""
     source, verdict = compiler.source, Verdict(mutant)
-    _break(source.folder, mutant)
+    break_files(source.folder, mutant)
     try:
         verdict.fleet = compiler.compile(mutant.files)
     except FleetError as error:
@@ -82,7 +82,7 @@ def judge(compiler: Compiler, mutant: Mutant) -> Verdict:
     except Exception as error:
         verdict.wrong.append(f"a traceback: {type(error).__name__}: {str(error)[:200]}")
     finally:
-        _mend(source, mutant)
+        mend_files(source, mutant)
     if verdict.errors:
         _judge_errors(verdict)
     elif verdict.fleet and not mutant.harmless:
@@ -126,7 +126,7 @@ def parse(error: str) -> tuple[str, int, str]:
     return match["file"], int(match["line"] or 0), key["key"] if key else ""
 
 
-def _break(folder: Path, mutant: Mutant) -> None:
+def break_files(folder: Path, mutant: Mutant) -> None:
     # What is taken away first makes room for what comes in its place.
     for file, content in sorted(mutant.files.items(), key=lambda item: item[1] is not None):
         path = folder / file
@@ -147,7 +147,7 @@ def _put(path: Path, content: Content) -> None:
         path.write_bytes(content)
 
 
-def _mend(source: Source, mutant: Mutant) -> None:
+def mend_files(source: Source, mutant: Mutant) -> None:
     """Put back what the mutant changed."""
     for file in sorted(mutant.files, reverse=True):
         path = source.folder / file

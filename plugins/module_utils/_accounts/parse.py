@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 
 from ansible_collections.jailisp.vps.plugins.module_utils._accounts.model import Delivered
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
 
 PASSWD = "etc/master.passwd"
 PASSWD_BYTES = 1 << 20
@@ -19,7 +19,7 @@ KEYS_BYTES = 64 << 10
 # Where a user's home may be for us to put keys there.
 _HOME = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
 _ROW = re.compile(
-    r"(?P<name>[^:#\s]+):(?P<password>[^:]*):(?P<uid>\d{1,10}):(?P<gid>\d{1,10}):(?:[^:]*:){4}(?P<home>[^:]*):[^:]*"
+    r"(?P<name>[^:#\s]+):(?P<password>[^:]*):(?P<uid>[0-9]{1,10}):(?P<gid>[0-9]{1,10}):(?:[^:]*:){4}(?P<home>[^:]*):[^:]*"
 )
 
 
@@ -52,7 +52,7 @@ def parse_keys(text: str | None) -> list[str]:
 def parse_delivered(text: str | None) -> Delivered | None:
     """Return what the host notes that a customer was given, None if there is no note, or a damaged one."""
     try:
-        found = json.loads(text or "")
+        found = read_json(text or "")
         return Delivered(found["user"], found["password"], tuple(found["keys"]))
     except (ValueError, KeyError, TypeError):
         return None

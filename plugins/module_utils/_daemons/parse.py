@@ -13,11 +13,9 @@ import typing as t
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 
 # USER COMMAND PID FD PROTO LOCAL FOREIGN; a command's name may have blanks in it.
-ROW = re.compile(
-    r"\S+\s+(?P<command>\S.*?)\s+(?P<pid>[0-9]+|\?)\s+(?P<fd>[0-9]+|\?)"
-    r"\s+(?P<protocol>\S+)\s+(?P<local>\S+)\s+(?P<foreign>\S+)(\s.*)?"
-)
-KEYWORD = re.compile(r"\s*(?P<keyword>Port|ListenAddress|Match)\b[\s=]*(?P<value>[^\s#]*)", re.IGNORECASE)
+NUMBER = re.compile(r"[0-9]+|\?")
+FEWEST, FROM_PID = 7, 5
+KEYWORD = re.compile(r"\s*(?P<keyword>Port|ListenAddress|Match)\b[\s=]*(?P<value>(?:[^\s#=][^\s#]*)?)", re.IGNORECASE)
 DEFAULT_PORT = "22"
 EVERYWHERE = "*"
 
@@ -36,14 +34,20 @@ def parse_sockets(text: str) -> list[Socket]:
     """Return the TCP and UDP sockets, from ``sockstat -46 -q``."""
     sockets = []
     for line in text.splitlines():
-        match = ROW.fullmatch(line)
-        if match is None:
-            raise ParseError(f"`sockstat` printed what is not known: {line!r}")
-        address, _colon, port = match["local"].rpartition(":")
-        if match["protocol"][:3] in ("tcp", "udp") and port != EVERYWHERE:
-            found = match["command"], match["protocol"][:3], address.strip("[]"), port, match["foreign"] == "*:*"
-            sockets.append(Socket(*found))
+        command, protocol, local, foreign = _row(line)
+        address, _colon, port = local.rpartition(":")
+        if protocol[:3] in ("tcp", "udp") and port != EVERYWHERE:
+            sockets.append(Socket(command, protocol[:3], address.strip("[]"), port, foreign == "*:*"))
     return sockets
+
+
+def _row(line: str) -> tuple[str, str, str, str]:
+    """Return command, protocol, local and foreign address of a line; raise :class:`ParseError` if it is none."""
+    words = line.split()
+    for place in range(FEWEST - FROM_PID, len(words) - FROM_PID + 1):
+        if NUMBER.fullmatch(words[place]) and NUMBER.fullmatch(words[place + 1]):
+            return " ".join(words[1:place]), words[place + 2], words[place + 3], words[place + 4]
+    raise ParseError(f"`sockstat` printed what is not known: {line!r}")
 
 
 def parse_ports(config: str) -> frozenset[str]:

@@ -22,8 +22,11 @@ from ansible_collections.jailisp.vps.plugins.module_utils._disk.parse import (
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._images.parse import parse_sources
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
-from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import parse_properties
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import NAME as DATASET
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import number, parse_properties
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
@@ -37,6 +40,7 @@ Found = dict[str, dict[str, t.Any]]
 
 def measure(host: Host, parameters: Values) -> dict[str, Found]:
     """Return what each jail takes (`jails`, by name) and the file systems of the folders (`rooms`, by path)."""
+    _check(parameters)
     kinds: dict[str, list[Values]] = {"directory": [], "image": [], "dataset": []}
     for jail in parameters["jails"]:
         kinds["image" if jail["image"] else "dataset" if jail["dataset"] else "directory"].append(jail)
@@ -52,6 +56,18 @@ def measure(host: Host, parameters: Values) -> dict[str, Found]:
         "jails": {name: {"used": None, "trouble": "", **found[name]} for name in sorted(found)},
         "rooms": {folder: rooms[folder]._asdict() for folder in folders},
     }
+
+
+def _check(parameters: Values) -> None:
+    """Raise InvalidDesired unless all that the host is asked about could be there."""
+    for folder in parameters["folders"]:
+        plain("folders", folder)
+    for jail in parameters["jails"]:
+        plain(f"jails: {jail['name']}: path", jail["path"])
+        if jail["image"]:
+            plain(f"jails: {jail['name']}: image: file", jail["image"]["file"])
+        if jail["dataset"] and not DATASET.fullmatch(jail["dataset"]):
+            raise InvalidDesired(f"jails: {jail['name']}: dataset: {jail['dataset']!r} is no name of a dataset")
 
 
 # Directories ----------------------------------------------------------------------------------------------------------
@@ -119,12 +135,13 @@ def _datasets(host: Host, jails: t.Sequence[Values]) -> Found:
         return {}
     names = [jail["dataset"] for jail in jails]
     found = parse_properties(ask(host, "zfs", "get", "-Hp", "-o", "name,property,value", "referenced", *names))
-    return {
-        jail["name"]: {"kind": "dataset", "used": int(found[jail["dataset"]]["referenced"])}
-        if jail["dataset"] in found
-        else {"kind": "dataset", "trouble": f"there is no dataset {jail['dataset']}"}
-        for jail in jails
-    }
+    return {jail["name"]: {"kind": "dataset", **_dataset(jail["dataset"], found)} for jail in jails}
+
+
+def _dataset(name: str, found: t.Mapping[str, t.Mapping[str, str]]) -> dict[str, t.Any]:
+    if name not in found:
+        return {"trouble": f"there is no dataset {name}"}
+    return {"used": number(found[name].get("referenced", ""))}
 
 
 def _rooms(host: Host, paths: t.Sequence[str]) -> dict[str, Room]:

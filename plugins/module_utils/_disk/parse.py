@@ -18,9 +18,11 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseErro
 
 KILO = 1024
 # 87857<tab>/usr/local/jails/h1/alice
-SIZE = re.compile(r"(?P<blocks>[0-9]+)\t(?P<path>/.*)")
+SIZE = re.compile(r"(?P<blocks>[0-9]{1,20})\t(?P<path>/.*)")
 # /dev/vtbd0     8316764 262548 7638380     3%    /
-ROOM = re.compile(r"(?P<source>.+?) +(?P<size>[0-9]+) +(?P<used>-?[0-9]+) +(?P<free>-?[0-9]+) +[0-9]+% +(?P<point>/.*)")
+FIGURES = re.compile(r"(?P<size>[0-9]{1,20}) (?P<used>-?[0-9]{1,20}) (?P<free>-?[0-9]{1,20}) [0-9]+%")
+# How many words these are.
+WORDS = 4
 
 
 class Room(t.NamedTuple):
@@ -57,12 +59,18 @@ def count_complaints(text: str, paths: t.Iterable[str]) -> dict[str, int]:
 def parse_rooms(text: str, paths: t.Sequence[str]) -> dict[str, Room]:
     """Return the file system that each path is in, from ``df -k`` of these paths: a line each, in their order."""
     lines = text.splitlines()[1:]
-    matches = [ROOM.fullmatch(line) for line in lines]
-    if len(lines) != len(paths) or None in matches:
+    rooms = [_room(line) for line in lines]
+    if len(lines) != len(paths) or None in rooms:
         raise ParseError(f"`df` printed what is not known: {text!r}")
-    return {path: _room(match) for path, match in zip(paths, matches, strict=True) if match}
+    return {path: room for path, room in zip(paths, rooms, strict=True) if room}
 
 
-def _room(match: re.Match[str]) -> Room:
-    size, used, free = (int(match[key]) * KILO for key in ("size", "used", "free"))
-    return Room(size, used, free, match["point"])
+def _room(line: str) -> Room | None:
+    """Return what a line says; before its figures and behind them stand names, which may have blanks in them."""
+    words = line.split()
+    for place in range(1, len(words) - WORDS):
+        match = FIGURES.fullmatch(" ".join(words[place : place + WORDS]))
+        if match and words[place + WORDS].startswith("/"):
+            size, used, free = (int(match[key]) * KILO for key in ("size", "used", "free"))
+            return Room(size, used, free, line.split(None, place + WORDS)[-1])
+    return None

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_rate, parse_rate
 
 # dnctl(8) and the kernel's limits on 15.1.
@@ -92,7 +93,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         | {("queue", n): r["jail"] or "" for n, r in queues.items()},
         first=first,
         last=last,
-        file=parameters["file"],
+        file=plain("file", parameters["file"]),
         remove=parameters["remove"],
         assumed=parameters["assumed"],
     )

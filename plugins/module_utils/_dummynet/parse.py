@@ -12,14 +12,19 @@ from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 
-PIPE = re.compile(r"(?P<number>\d{5}): +(?P<rate>[\d.]+ [KMG]?bit/s|unlimited) +(?P<delay>\d+) ms burst \d+")
+# A number that a kernel keeps. Not \d, which means the digits of every script.
+_NUMBER = "[0-9]{1,20}"
+# A rate as parse_rate takes it: a whole number of bit/s.
+_RATE = r"[0-9]{1,15}(?:\.[0-9]{1,3})? [KMG]bit/s|[0-9]{1,15}(?:\.0{1,3})? bit/s|unlimited"
+PIPE = re.compile(rf"(?P<number>[0-9]{{5}}): +(?P<rate>{_RATE}) +(?P<delay>{_NUMBER}) ms burst {_NUMBER}")
 FLOWSET = re.compile(
-    r"q(?P<number>\d+) +(?P<size>\d+ (?:sl\.|[KM]?B))(?P<loss>plr [\d.]+)? \d+ flows \(\d+ buckets\) "
-    r"sched (?P<sched>\d+) weight (?P<weight>\d+) lmax \d+ pri \d+ (?P<drop>.*)"
+    rf"q(?P<number>{_NUMBER}) +(?P<size>{_NUMBER} (?:sl\.|[KM]?B))(?P<loss>plr [0-9.]+)? {_NUMBER} flows "
+    rf"\({_NUMBER} buckets\) sched (?P<sched>{_NUMBER}) weight (?P<weight>{_NUMBER}) lmax {_NUMBER} pri {_NUMBER} "
+    r"(?P<drop>.*)"
 )
 # Lines about schedulers, masks, queue management, and the flows that pass at the moment; none of them is compared.
-OTHER = re.compile(r" sched \d+ type |\s+mask:|\s+Children flowsets:|\s*(GRED|RED|AQM|FQ_)|BKT |\s*\d+ +\w+ ")
-CONFIGURED = re.compile(r"(?:# leaving: )?(?P<kind>pipe|queue) (?P<number>\d+) ")
+OTHER = re.compile(r" sched [0-9]+ type |\s+mask:|\s+Children flowsets:|\s*(GRED|RED|AQM|FQ_)|BKT |\s*[0-9]+ +\w+ ")
+CONFIGURED = re.compile(r"(?:# leaving: )?(?P<kind>pipe|queue) (?P<number>[0-9]{1,10}) ")
 # A pipe's own flowset has the pipe's number and this.
 OWN_FLOWSET = 131072
 

@@ -16,9 +16,13 @@ from ansible_collections.jailisp.vps.plugins.module_utils._host_info.parse impor
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import SUFFIX, image_file
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_jails
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.render import HEADER
+from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import ANCHOR
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
 from ansible_collections.jailisp.vps.plugins.module_utils._rctl.observe import rules_in_force
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import parse_datasets
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs.ask import ask
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import NAME as DATASET
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
@@ -34,10 +38,23 @@ Found = dict[str, t.Any]
 
 def observe(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:
     """Return what the wanted subsets found; the keys are those of the module's result."""
+    _check(parameters)
     found: Found = {"folders": parameters["folders"]}
     for subset in parameters["gather_subset"]:
         found |= _SUBSETS[subset](host, parameters)
     return found
+
+
+def _check(parameters: t.Mapping[str, t.Any]) -> None:
+    """Raise InvalidDesired unless all that the host is asked about could be there."""
+    for folder in parameters["folders"]:
+        plain("folders", folder)
+    if parameters["images"] is not None:
+        plain("images", parameters["images"])
+    if parameters["dataset"] is not None and not DATASET.fullmatch(parameters["dataset"]):
+        raise InvalidDesired(f"dataset: {parameters['dataset']!r} is no name of a dataset")
+    if not ANCHOR.fullmatch(parameters["anchor"]):
+        raise InvalidDesired(f"anchor: {parameters['anchor']!r} is no name of an anchor")
 
 
 def _roots(host: Host, parameters: t.Mapping[str, t.Any]) -> Found:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import parse_table
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 
 # md17<tab>vnode<tab>   4.0G<tab>/var/jail-images/alice.img<tab>...
-DISK = re.compile(r"md(?P<unit>[0-9]+)\t(?P<kind>[a-z]+)\t[^\t]*\t(?P<file>[^\t]*)(\t.*)?")
+DISK = re.compile(r"md(?P<unit>[0-9]{1,10})\t(?P<kind>[a-z]+)\t[^\t]*\t(?P<file>[^\t]*)(\t.*)?")
 
 
 def parse_disks(text: str) -> dict[int, str]:
@@ -28,5 +29,4 @@ def parse_disks(text: str) -> dict[int, str]:
 
 def parse_sources(text: str) -> list[tuple[str, str]]:
     """Return (what is mounted, mount point) of all mounts in their order, from ``mount -p``."""
-    rows = [line.split() for line in text.splitlines() if line.strip()]
-    return [(source, point.replace("\\040", " ")) for source, point, *_rest in rows]
+    return [(source, point) for source, point, _kind in parse_table(text)]

@@ -36,7 +36,7 @@ def _tell(host: Host, name: str, parameters: Parameters) -> dict[str, t.Any]:
     return {
         "jid": int(parameters["jid"]),
         "path": parameters["path"],
-        "hostname": parameters["host.hostname"],
+        "hostname": parameters.get("host.hostname", ""),
         "ip4": parameters.get("ip4.addr", []),
         "ip6": parameters.get("ip6.addr", []),
         "ours": (host.files.read(f"{FOLDER}/{name}.conf") or "").startswith(HEADER),

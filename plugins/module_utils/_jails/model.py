@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.jailisp.vps.plugins.module_utils._files import is_plain
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import Backing, backing
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired, by_name
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 from ansible_collections.jailisp.vps.plugins.module_utils._vnet.model import Vnet, vnet
 
 # A name is also an rctl subject, a pf tag, a dataset and a file; all digits would mean a jail's number.
@@ -91,7 +92,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     _unique(jails, "vnet: id", lambda jail: (str(jail.vnet.id),) if jail.vnet else ())
     return Wish(
         jails=jails,
-        folder=parameters["folder"],
+        folder=plain("folder", parameters["folder"]),
         at_once=parameters["at_once"],
         exec_timeout=parameters["exec_timeout"],
         stop_timeout=parameters["stop_timeout"],

@@ -7,16 +7,18 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import re
 import typing as t
 
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 
 ALLOW_OID = "security.jail.param.allow."
 INTERFACE = re.compile(r"(?P<name>\S+): flags=")
 ADDRESS = re.compile(r"\s+inet6? (?P<address>[0-9a-f.:]+)")
-AGE = re.compile(r" *(?P<jid>[0-9]+) +(?P<seconds>[0-9]+|-) *")
+JID = re.compile(r"[0-9]{1,10}")
+AGE = re.compile(rf" *(?P<jid>{JID.pattern}) +(?P<seconds>[0-9]{{1,19}}|-) *")
 CONFIGURED = re.compile(r"\|(?P<address>[0-9a-f.:]+)/")
 
 Parameters = dict[str, t.Any]
@@ -28,10 +30,20 @@ def parse_jails(text: str) -> dict[str, Parameters]:
     Values are as libxo gives them: numbers are text, addresses lists of text.
     """
     try:
-        jails = json.loads(text)["jail-information"].get("jail", [])
-        return {jail["name"]: jail for jail in jails}
+        jails = read_json(text)["jail-information"].get("jail", [])
+        return {jail["name"]: _checked(jail) for jail in jails}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParseError(f"`jls --libxo json -n` printed what is not known: {text[:200]!r}") from error
+
+
+def _checked(jail: Parameters) -> Parameters:
+    """Return a jail; raise ValueError if what every jail has is missing or of another kind, or TypeError."""
+    addresses = [jail.get(key, []) for key in ("ip4.addr", "ip6.addr")]
+    texts = [*(jail[key] for key in ("name", "path")), *itertools.chain(*addresses)]
+    plain = all(isinstance(text, str) and "\0" not in text for text in texts)
+    if not plain or not all(isinstance(each, list) for each in addresses) or not JID.fullmatch(jail["jid"]):
+        raise ValueError("no jail")
+    return jail
 
 
 def parse_allow(text: str) -> list[str]:
@@ -60,8 +72,19 @@ def parse_file(text: str) -> list[str]:
 
 def parse_mounts(text: str) -> list[tuple[str, str]]:
     """Return (kind of file system, mount point) of all mounts in their order, from ``mount -p``."""
-    rows = [line.split() for line in text.splitlines() if line.strip()]
-    return [(kind, point.replace("\\040", " ")) for _source, point, kind, *_options in rows]
+    return [(kind, point) for _source, point, kind in parse_table(text)]
+
+
+def parse_table(text: str) -> list[tuple[str, str, str]]:
+    """Return (what is mounted, mount point, kind of file system) of all mounts in their order, from ``mount -p``."""
+    rows = []
+    for line in filter(str.strip, text.splitlines()):
+        try:
+            source, point, kind, *_options = line.split()
+        except ValueError:
+            raise ParseError(f"`mount -p` printed a line that is not known: {line!r}") from None
+        rows.append((source, point.replace("\\040", " "), kind))
+    return rows
 
 
 def parse_ages(text: str) -> dict[int, int]:

@@ -23,9 +23,9 @@ RULE = re.compile(
     r" (?:all|from (?P<source>\S+) to (?P<target>\S+)(?: port (?:= )?(?P<port>[0-9:]+))?)(?: .*)?"
 )
 GOAL = re.compile(r" -> (?P<address>\S+)(?: port (?P<port>[0-9:*]+))?")
-CARRIER = re.compile(r" dn(?P<kind>pipe|queue)\((?P<first>[0-9]+), (?P<second>[0-9]+)\)")
+CARRIER = re.compile(r" dn(?P<kind>pipe|queue)\((?P<first>[0-9]{1,10}), (?P<second>[0-9]{1,10})\)")
 # Below each rule, with -v: what there is now. The last number of `pfctl -s labels` is that of all states ever made.
-STATES = re.compile(r"  \[ Evaluations: .* States: (?P<states>[0-9]+) *\]")
+STATES = re.compile(r"  \[ Evaluations: .* States: (?P<states>[0-9]{1,20}) *\]")
 
 
 class Carrier(t.NamedTuple):

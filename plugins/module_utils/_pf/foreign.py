@@ -18,10 +18,10 @@ if t.TYPE_CHECKING:
 Refused = tuple[tuple[str, str], ...]
 
 SKIP = re.compile(r"set skip on (?P<interfaces>.*)")
-# A redirection as it is written and as `pfctl -P -sn` shows it.
+# A redirection as it is written and as `pfctl -P -sn` shows it, up to the arrow before its goal.
 REDIRECTION = re.compile(
     r"rdr (?:pass )?(?:on (?P<interface>\S+) )?(?:inet6? )?(?:proto (?P<protocol>\S+) )?.*?"
-    r"\bto (?P<address>\S+)(?: port (?:= )?(?P<first>\d+)(?::(?P<last>\d+))?)? .*?-> .*"
+    r"\bto (?P<address>\S+)(?: port (?:= )?(?P<first>[0-9]{1,5})(?::(?P<last>[0-9]{1,5}))?)? "
 )
 LAST_PORT = 65535
 
@@ -44,7 +44,8 @@ class _Redirection(t.NamedTuple):
 
 
 def _redirection(rule: str) -> _Redirection | None:
-    found = REDIRECTION.fullmatch(rule)
+    packets, arrow, _goal = rule.partition("-> ")
+    found = REDIRECTION.match(packets) if arrow else None
     if found is None:
         return None
     address = found["address"] or ""

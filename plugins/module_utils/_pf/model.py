@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import InvalidDesired
+from ansible_collections.jailisp.vps.plugins.module_utils._releases import plain
 
 # pf.conf(5) wants translation before filtering; `no nat` and `no rdr` are translation rules too.
 TRANSLATION = ("nat", "rdr", "binat", "no")
@@ -21,7 +22,7 @@ FILTER = ("pass", "block", "match")
 ANCHOR = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 TABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,30}")
 # `dnpipe 1`, `dnpipe (1, 2)` and the same with dnqueue; pfctl -n accepts numbers that no pipe can have.
-SHAPING = re.compile(r"\bdn(?:pipe|queue)\s*\(?\s*(\d+)(?:\s*,\s*(\d+))?")
+SHAPING = re.compile(r"\bdn(?:pipe|queue)\s*(?:\(\s*)?([0-9]+)(?:\s*,\s*([0-9]+))?")
 LAST_PIPE = 65535
 JAIL = re.compile(r"[A-Za-z0-9_.-]*")
 LABEL = re.compile(r'\blabel\s+"([^"]*)"')
@@ -137,7 +138,7 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         rules=rules,
         tables={name: _table(name, addresses) for name, addresses in sorted(tables.items())},
         kept=tuple(sorted(kept)),
-        conf=parameters["conf"],
+        conf=plain("conf", parameters["conf"]),
         file=f"/etc/pf.anchors/{anchor}.conf",
         note=f"/var/db/jailisp/pf_{anchor}.json",
         guard=_seconds(parameters["guard"]),
@@ -167,7 +168,7 @@ def _rule(place: int, record: t.Mapping[str, t.Any]) -> Rule:
         raise InvalidDesired(f"{where}: {text!r}: a rule is one line without comment, continuation, control character")
     for found in SHAPING.finditer(text):
         for number in filter(None, found.groups()):
-            if not 1 <= int(number) <= LAST_PIPE:
+            if len(number) > len(str(LAST_PIPE)) or not 1 <= int(number) <= LAST_PIPE:
                 raise InvalidDesired(f"{where}: {text!r}: {number} is no pipe's number; they go from 1 to {LAST_PIPE}")
     for name in TAG.findall(text) + LABEL.findall(text):
         if len(name) > LONGEST_NAME:
@@ -184,9 +185,11 @@ def _in_order(rules: tuple[Rule, ...]) -> None:
             raise InvalidDesired(f"rules: {rule.text!r} comes after {filtering!r}; put translation before filtering")
 
 
-def _table(name: str, addresses: t.Sequence[str]) -> tuple[str, ...]:
+def _table(name: str, addresses: t.Any) -> tuple[str, ...]:
     if not TABLE.fullmatch(name):
         raise InvalidDesired(f"tables: {name!r} is no name for a table")
+    if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
+        raise InvalidDesired(f"tables: {name}: not a list of addresses and networks; write one")
     try:
         networks = {ipaddress.ip_network(address) for address in addresses}
     except ValueError as error:

@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
 from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import FILTER, TRANSLATION, Rule
 
 OWNER = re.compile(r"(?P<rule>.*\S) # (?P<jail>\S+)")
@@ -27,7 +27,7 @@ class Note:
 def parse_note(text: str | None) -> Note | None:
     """Return the note; None if there is none or it is not whole, which only costs one load more."""
     try:
-        found = json.loads(text or "")
+        found = read_json(text or "")
         file, shown = found["file"], found["shown"]
     except (ValueError, KeyError, TypeError):
         return None

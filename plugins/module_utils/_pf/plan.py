@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._pf.model import Rule, Wish
 
 # A line of pfctl's complaint about rules that it was given on standard input.
-COMPLAINT = re.compile(r"stdin:(\d+): ")
+COMPLAINT = re.compile(r"stdin:([0-9]{1,10}): ")
 
 
 @dataclass(frozen=True)

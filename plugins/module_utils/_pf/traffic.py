@@ -13,15 +13,22 @@ lower than it was, the load happened and the pending ones are added; if none is,
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from dataclasses import dataclass, field
+
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
 
 # Evaluations, packets and bytes in, packets and bytes out.
 Counters = tuple[int, int, int, int, int]
 Sums = dict[str, Counters]
 # How many numbers follow a label, and which of them we keep: not the totals, nor the states, which are of the moment.
 NUMBERS = 8
+NUMBER = re.compile(r"[0-9]{1,20}")
 KEPT = (0, 3, 4, 5, 6)
+# No counter comes to this; Python does not write numbers of thousands of digits.
+MOST = 1 << 100
+NONE: Counters = (0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -39,17 +46,20 @@ def parse_labels(text: str) -> Sums:
     """
     found: Sums = {}
     for line in text.splitlines():
-        label, *numbers = line.rsplit(maxsplit=NUMBERS)
-        if len(numbers) == NUMBERS and all(number.isdigit() for number in numbers):
-            found = added(found, {label: t.cast(Counters, tuple(int(numbers[place]) for place in KEPT))})
+        label, *numbers = line.rsplit(maxsplit=NUMBERS) or [""]
+        if len(numbers) == NUMBERS and all(map(NUMBER.fullmatch, numbers)):
+            counters = t.cast(Counters, tuple(int(numbers[place]) for place in KEPT))
+            found[label] = _sum(found.get(label, NONE), counters)
     return {label: counters for label, counters in found.items() if any(counters)}
 
 
 def added(sums: Sums, more: Sums) -> Sums:
     """Return the sums of both."""
-    none: Counters = (0, 0, 0, 0, 0)
-    pairs = {label: (sums.get(label, none), more.get(label, none)) for label in {**sums, **more}}
-    return {label: t.cast(Counters, tuple(map(sum, zip(*pair, strict=True)))) for label, pair in pairs.items()}
+    return {label: _sum(sums.get(label, NONE), more.get(label, NONE)) for label in {**sums, **more}}
+
+
+def _sum(one: Counters, other: Counters) -> Counters:
+    return t.cast(Counters, tuple(map(sum, zip(one, other, strict=True))))
 
 
 def before_load(kept: Traffic, now: Sums) -> Traffic:
@@ -75,7 +85,7 @@ def _began_again(pending: Sums, now: Sums) -> bool:
 def parse_traffic(text: str | None) -> Traffic:
     """Return what the file says; nothing if there is none, or it is not ours."""
     try:
-        found = json.loads(text or "{}")
+        found = read_json(text or "{}")
         pending = found.get("pending")
         return Traffic(_sums(found["sums"]), None if pending is None else _sums(pending))
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -83,7 +93,12 @@ def parse_traffic(text: str | None) -> Traffic:
 
 
 def _sums(found: t.Mapping[str, t.Sequence[int]]) -> Sums:
-    return {label: t.cast(Counters, tuple(int(number) for number in numbers)) for label, numbers in found.items()}
+    """Return sums that the file gives; raise ValueError if they are none, or TypeError."""
+    sums = {label: tuple(numbers) for label, numbers in found.items()}
+    for counters in sums.values():
+        if len(counters) != len(KEPT) or not all(type(each) is int and 0 <= each < MOST for each in counters):
+            raise ValueError("not the counters of a label")
+    return t.cast(Sums, sums)
 
 
 def render_traffic(traffic: Traffic) -> str:

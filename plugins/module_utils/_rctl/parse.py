@@ -13,7 +13,7 @@ import typing as t
 # Its words for jails as a subject: any beginning of "jail" will do for rctl(8), but one letter and the whole are usual.
 _SUBJECT = re.compile(r"(?:j|jail):(?P<name>[^:]+):", re.IGNORECASE)
 
-_USED = re.compile(r"(?P<resource>[a-z]+)=(?P<amount>[0-9]+)")
+_USED = re.compile(r"(?P<resource>[a-z]+)=(?P<amount>[0-9]{1,20})")
 
 
 def parse_rules(text: str) -> dict[str, set[str]]:

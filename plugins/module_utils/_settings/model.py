@@ -69,9 +69,12 @@ def wish(parameters: t.Mapping[str, t.Any], connection: str = "") -> Wish:
     )
 
 
-def _addresses(name: str, texts: t.Sequence[str]) -> tuple[str, ...]:
+def _addresses(name: str, texts: t.Any) -> tuple[str, ...]:
     if not CLONE.fullmatch(name):
         raise InvalidDesired(f"interface_addresses: {name!r} is no name of an interface")
+    # A number would be taken for an address, too.
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidDesired(f"interface_addresses: {name}: not a list of addresses; write one")
     try:
         return tuple(str(ipaddress.ip_interface(text)) for text in texts)
     except ValueError as error:
@@ -85,7 +88,9 @@ def _part(path: str, record: t.Mapping[str, t.Any]) -> Part:
 
 
 def _values(key: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
-    for name in values:
+    for name, value in values.items():
         if not WORD.fullmatch(name):
             raise InvalidDesired(f"{key}: {name!r} is no name of a sysctl value")
+        if not str(value).isprintable():
+            raise InvalidDesired(f"{key}: {name}: {value!r} has characters that cannot be printed; remove them")
     return {name: str(value) for name, value in sorted(values.items())}

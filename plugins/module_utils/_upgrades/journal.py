@@ -15,6 +15,7 @@ import json
 import typing as t
 from dataclasses import asdict, dataclass, field, fields
 
+from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 
 if t.TYPE_CHECKING:
@@ -102,26 +103,39 @@ def render(journal: Journal) -> str:
     return json.dumps(asdict(journal), indent=1, sort_keys=True) + "\n"
 
 
-def parse(text: str) -> Journal:
+def parse(text: str, file: str) -> Journal:
     """Return what the file says; raise :class:`ParseError` if we did not write it.
 
     What an older version of this collection did not write has its default.
     """
     try:
-        said = json.loads(text)
+        said = read_json(text)
         known = {key.name: said[key.name] for key in fields(Journal) if key.name in said}
         for key in ("ports", "units", "fresh", "conflicts", "links"):
             known[key] = tuple(said.get(key, ()))
         known["etc"] = {path: (before, after) for path, (before, after) in said.get("etc", {}).items()}
-        return Journal(**known)
+        return _checked(Journal(**known))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"a journal of an upgrade in {FOLDER} is not one that we wrote: {text[:80]!r}") from error
+        raise ParseError(f"{file} is no journal of an upgrade that we wrote: {text[:80]!r}") from error
+
+
+def _checked(journal: Journal) -> Journal:
+    """Return a journal; raise ValueError if something in it is of another kind than what we write."""
+    texts: list[t.Any] = [journal.source, journal.target, journal.run, journal.kept, journal.changed]
+    texts += [*journal.units, *journal.fresh, *journal.conflicts, *journal.links, *journal.before.values()]
+    texts += [text for pair in journal.etc.values() for text in pair if text is not None]
+    numbers: list[t.Any] = [journal.begun, journal.ended, journal.written, *journal.ports]
+    states: t.Any = (*BETWEEN, DONE, FAILED, BACK)
+    plain = all(isinstance(text, str) and "\0" not in text for text in texts)
+    if journal.state not in states or not plain or not all(isinstance(each, (int, float)) for each in numbers):
+        raise ValueError("no journal of ours")
+    return journal
 
 
 def read(files: Files, name: str) -> Journal | None:
     """Return a jail's journal, None if it was never upgraded."""
     text = files.read(journal_file(name))
-    return None if text is None else parse(text)
+    return None if text is None else parse(text, journal_file(name))
 
 
 def write(files: Files, name: str, journal: Journal) -> None:

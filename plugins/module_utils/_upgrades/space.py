@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import number
+
 COLUMNS = "name,used,referenced,available,quota,refquota,reservation"
 LIST = ("zfs", "list", "-Hp", "-o", COLUMNS)
 
@@ -31,8 +34,13 @@ class Space:
 
 def parse_spaces(text: str) -> dict[str, Space]:
     """Return datasets and snapshots by name, from LIST; what one of them does not have (``-``) is 0."""
-    rows = [line.split("\t") for line in text.splitlines()]
-    return {name: Space(*[int(value) if value.isdecimal() else 0 for value in values]) for name, *values in rows}
+    found = {}
+    for line in text.splitlines():
+        name, *values = line.split("\t")
+        if len(values) != len(Space.__dataclass_fields__):
+            raise ParseError(f"`zfs list` printed a line that is not known: {line!r}")
+        found[name] = Space(*map(number, values))
+    return found
 
 
 def shortage(there: Space, room_above: int, needed: int, more: int) -> str:

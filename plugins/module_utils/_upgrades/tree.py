@@ -10,6 +10,7 @@ Where the release writes, nothing may lead elsewhere: as root of the host it wou
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ DERIVED = ("etc/login.conf.db", "etc/passwd", "etc/pwd.db", "etc/spwd.db")
 SHOWN = 5
 # Of `tar -tv`: mode, links, owner, group, size, three of the date, name.
 COLUMNS = 9
+SIZE = re.compile(r"[0-9]{1,19}")
 # What the smallest file takes on a disk.
 BLOCK = 4096
 
@@ -67,7 +69,7 @@ def parse_listing(text: str) -> Tree:
     size = 0
     for line in text.splitlines():
         words = line.split(None, COLUMNS - 1)
-        if len(words) != COLUMNS or words[0][0] not in "d-lh":
+        if len(words) != COLUMNS or words[0][0] not in "d-lh" or not SIZE.fullmatch(words[4]):
             raise ParseError(f"`tar -tvf` printed a line that is not known: {line!r}")
         path = words[8].partition(" -> ")[0].partition(" link to ")[0].removeprefix("./").rstrip("/")
         if path not in ("", "."):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
-RELEASE = re.compile(r"(?P<major>[0-9]+)\.(?P<minor>[0-9]+)-(?P<branch>[A-Z]+)(?P<number>[0-9]*)(-p(?P<patch>[0-9]+))?")
+RELEASE = re.compile(
+    r"(?P<major>[0-9]{1,9})\.(?P<minor>[0-9]{1,9})-(?P<branch>[A-Z]+)(?P<number>[0-9]{0,9})(-p(?P<patch>[0-9]{1,9}))?"
+)
 # What a release goes through, in this order; a branch that is not named here comes before its release.
 BRANCHES = ("CURRENT", "ALPHA", "PRERELEASE", "BETA", "RC", "RELEASE", "STABLE")
 

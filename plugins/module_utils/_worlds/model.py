@@ -122,9 +122,9 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
         seeds=tuple(_seed(path, record) for path, record in sorted(seeds.items())),
         dataset=dataset,
         release_dataset=release_dataset or "",
-        release_root=release_root or "",
+        release_root=plain("release_root", release_root) if release_root else "",
         at_once=parameters["at_once"],
-        images=parameters["images"],
+        images=None if parameters["images"] is None else plain("images", parameters["images"]),
     )
 
 
@@ -177,6 +177,6 @@ def _doomed(record: t.Mapping[str, t.Any], root: str) -> Doomed:
 
 
 def _seed(path: str, record: t.Mapping[str, t.Any]) -> Seed:
-    if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path:
+    if path.startswith("/") or ".." in path.split("/") or posixpath.normpath(path) != path or not path.isprintable():
         raise InvalidDesired(f"files: {path!r}: not a plain path relative to the root")
     return Seed(path, record["content"], file_mode(path, record["mode"]))

@@ -16,6 +16,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._units import format_s
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 PROPERTY = re.compile(r"[a-z0-9_:.-]+")
+_NUMBER = re.compile(r"[0-9]{1,20}")
 # Properties that `zfs get -p` prints in bytes; of the first four 0 is none.
 SIZES = ("quota", "refquota", "reservation", "refreservation", "recordsize")
 # What is set aside, and what it must fit into.
@@ -78,11 +79,18 @@ def _value(place: str, key: str, value: t.Any) -> str:
         # YAML's words for it are those of zfs.
         return "on" if value else "off"
     if key not in SIZES:
+        if not str(value).isprintable():
+            raise InvalidDesired(f"{place}: {key}: {value!r} has characters that cannot be printed; remove them")
         return str(value)
     try:
         return str(parse_size("0" if value == "none" else str(value)))
     except ValueError as error:
         raise InvalidDesired(f"{place}: {key}: {error}; write one, or none") from None
+
+
+def number(value: str) -> int:
+    """Return a number that zfs prints with -p; what a dataset does not have (``-``) is 0."""
+    return int(value) if _NUMBER.fullmatch(value) else 0
 
 
 def parse_properties(text: str) -> dict[str, Properties]:

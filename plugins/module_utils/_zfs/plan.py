@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.jailisp.vps.plugins.module_utils._command import Command
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Change, Plan, Run
 from ansible_collections.jailisp.vps.plugins.module_utils._units import format_size
-from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import FITS_INTO
+from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import FITS_INTO, number
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._zfs.model import Dataset, Properties
@@ -116,8 +116,7 @@ def _beyond_room(dataset: Dataset, there: Properties, after: Properties, rooms: 
 
 def _size(properties: Properties, key: str) -> int:
     """Return a size in bytes; what a dataset does not have is 0, as a volume has no refquota."""
-    value = properties.get(key, "0")
-    return int(value) if value.isdecimal() else 0
+    return number(properties.get(key, "0"))
 
 
 def _shown(size: int) -> str:

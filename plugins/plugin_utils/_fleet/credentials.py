@@ -13,7 +13,6 @@ No error here shows anything of the value: a private key or a password may have 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import typing as t
 
@@ -33,7 +32,7 @@ _LENGTH_BYTES = 4
 _SSH_KEY_FORM = "write TYPE KEY COMMENT on one line, as the file id_ed25519.pub has it"
 _PRIVATE = ("-----BEGIN", "PRIVATE KEY", "PuTTY-User-Key-File")
 _LONGEST_KEY = 16384
-_WORDS = re.compile(r"(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?")
+_WORDS = re.compile(r"(\S+)[ \t]+(\S+)(?:[ \t].*)?")
 
 
 class _Blob:
@@ -147,7 +146,7 @@ def _check_blob(kind: str, text: str) -> None:
     """Raise ValueError unless a text is the base64 of exactly one key of a type."""
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         data = b""
     # The last character may hold bits that mean nothing; ssh-keygen leaves them zero.
     if not data or base64.b64encode(data).decode() != text:

@@ -135,6 +135,9 @@ def _open(file: Path, sources: Sources, loader: DataLoader) -> Project:
 def read_sources(file: Path, loader: DataLoader | None = None) -> Sources:
     """Return what a file fleet.yml says; raise FleetError with all of its errors."""
     problems: list[Problem] = []
+    # A fifo would be waited for, and a device might never end.
+    if file.exists() and not file.is_file():
+        raise FleetError([Problem(file.name, 0, "", "is no file; write one")])
     try:
         block = read_document(file.read_bytes(), file.name, problems, Vault(loader))
     except OSError as error:
@@ -160,7 +163,8 @@ def _host_variables(
         templar = Templar(loader=loader, variables=variables)
         place = Problem(f"{sources.hosts}: {host.name}", 0, "", "")
         # Also those that no table has, so that one that is misspelt is seen.
-        named = sorted(name for name in variables if name.startswith(HOST_PREFIX))
+        # YAML has numbers for keys too, and Ansible takes them.
+        named = sorted(name for name in variables if str(name).startswith(HOST_PREFIX))
         known[host.name] = _resolved(named, variables, templar, place, problems)
         ways[host.name] = _way(_resolved(_WAY, variables, templar, place, []))
         connections[host.name] = _connection(host.name, variables, names)

@@ -39,3 +39,11 @@ def test_a_part_in_the_middle_is_taken_out_of_it() -> None:
 
 def test_no_lines_leave_no_marks() -> None:
     assert block.join([], "a\n") == "a\n"
+
+
+def test_a_last_mark_without_its_lines_end_is_one() -> None:
+    assert block.split(f"a\n{block.BEGIN}\nx\n{block.END}") == (["x"], "a\n")
+
+
+def test_without_the_mark_at_its_end_nothing_of_others_is_lost() -> None:
+    assert block.split(f"a\n{block.BEGIN}\nx\nb\n") == ([], "a\nx\nb\n")

@@ -251,7 +251,9 @@ def test_what_a_customer_names_within_his_jail_can_be_printed(network: Lab, monk
     def hostile(command: t.Any) -> t.Any:
         done = run(command)
         if command.argv[0] == "jls":
-            answer = {"jail-information": {"jail": [{"name": "alice.\x1b[2J\nbob", "ip4.addr": []}]}}
+            answer = {
+                "jail-information": {"jail": [{"name": "alice.\x1b[2J\nbob", "jid": "7", "path": "/", "ip4.addr": []}]}
+            }
             return type(done)(command, 0, json.dumps(answer), "")
         return done
 

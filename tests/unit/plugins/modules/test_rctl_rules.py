@@ -122,3 +122,11 @@ def test_processes_do_not_grow_with_the_jails(lab: Lab, count: int) -> None:
     jails = [{"name": f"j{number}", "rules": ["maxproc:deny=9"]} for number in range(count)]
     assert lab.processes("rctl_rules", jails=jails) == 3
     assert lab.processes("rctl_rules", jails=jails) == 1
+
+
+def test_a_file_of_the_host_that_is_none_is_named(lab: Lab) -> None:
+    lab.path("/etc/rctl.conf").unlink(missing_ok=True)
+    lab.path("/etc/rctl.conf").mkdir()
+    result = lab.module("rctl_rules", jails=[])
+    assert result["failed"]
+    assert result["msg"].endswith("/etc/rctl.conf: Is a directory")

@@ -24,6 +24,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
     write,
 )
 
+FILE = journal_file("alice")
 JOURNAL = Journal(
     state=KEPT,
     source="15.0-RELEASE",
@@ -41,18 +42,18 @@ JOURNAL = Journal(
 
 
 def test_what_is_written_is_read() -> None:
-    assert parse(render(JOURNAL)) == JOURNAL
+    assert parse(render(JOURNAL), FILE) == JOURNAL
 
 
 def test_what_an_older_version_did_not_write_has_its_default() -> None:
     text = '{"state": "done", "source": "a", "target": "b", "running": false, "run": "1", "begun": 7, "later": 1}'
-    assert parse(text) == Journal(DONE, "a", "b", running=False, run="1", begun=7)
+    assert parse(text, FILE) == Journal(DONE, "a", "b", running=False, run="1", begun=7)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": 1}', render(JOURNAL).replace("source", "sauce")])
 def test_what_we_did_not_write_is_refused(text: str) -> None:
-    with pytest.raises(ParseError, match="not one that we wrote"):
-        parse(text)
+    with pytest.raises(ParseError, match="no journal of an upgrade that we wrote"):
+        parse(text, FILE)
 
 
 def test_jails_between_two_worlds_are_known_by_their_journals(tmp_path: Path) -> None:

@@ -202,3 +202,13 @@ def test_read_crypt_says_what_to_do(value: t.Any, error: str) -> None:
     with pytest.raises(ValueError) as caught:
         read_crypt(value)
     assert str(caught.value) == error
+
+
+def test_a_key_with_a_letter_of_another_script_is_told_what_to_do() -> None:
+    with pytest.raises(ValueError, match="is not base64 after its type, or cut off; paste the whole key"):
+        read_ssh_key("ssh-ed25519 AAAAC3NzaC1lZDI1NTE\u0663AAAAIAsBje1G1y2FoUgagEF9l+05FZFm2uqbWajLTvG8Fxxg")
+
+
+def test_what_is_compared_of_a_key_is_found_in_linear_time() -> None:
+    # In the square of its length it would take hours.
+    assert key_material("ssh-ed25519 AAAA" + " " * 250_000 + "\nx") is None

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.model import FleetError
+from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.project import read_sources
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,18 @@ def test_project_checks_against_all_that_the_hosts_have(fleet: t.Any) -> None:
         "jails/host_h1.yml: host_h1 is the name of the group of the jails of host h1 already; choose another",
         "jails/jail_hosts.yml: jail_hosts is the name of a group in hosts.yml already; choose another",
     ]
+
+
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+    for make in (os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")):
+        file = tmp_path / "fleet.yml"
+        make(file)
+        with pytest.raises(FleetError, match=r"fleet\.yml: is no file; write one"):
+            read_sources(file)
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
+def test_a_variable_whose_name_is_a_number_is_none_of_ours(fleet: t.Any) -> None:
+    (fleet.path / "host_vars").mkdir()
+    fleet.write("host_vars/h1.yml", "1: 2\n")
+    assert 1 not in fleet.project().variables["h1"]
