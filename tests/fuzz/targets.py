@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.jailisp.vps.plugins.connection.jail import is_absent
-from ansible_collections.jailisp.vps.plugins.module_utils import _block, _hold, _units
+from ansible_collections.jailisp.vps.plugins.module_utils import _block, _hold, _source_tree, _units
 from ansible_collections.jailisp.vps.plugins.module_utils._accounts import parse as accounts
 from ansible_collections.jailisp.vps.plugins.module_utils._archives import parse as archives
 from ansible_collections.jailisp.vps.plugins.module_utils._archives.render import checksum_line
@@ -30,7 +30,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseErro
 from ansible_collections.jailisp.vps.plugins.module_utils._rctl import model as rctl_model
 from ansible_collections.jailisp.vps.plugins.module_utils._rctl import parse as rctl
 from ansible_collections.jailisp.vps.plugins.module_utils._settings import parse as settings
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import builds, etc, journal, space, tree, versions
+from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import etc, journal, space, tree, versions
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds import parse as worlds
 from ansible_collections.jailisp.vps.plugins.module_utils._zfs import model as zfs
 from ansible_collections.jailisp.vps.plugins.plugin_utils._fleet.credentials import (
@@ -318,7 +318,7 @@ def targets() -> list[Target]:
         Target("parse_pins", worlds.parse_pins, (PINS,), parse_errors),
         Target("parse_datasets", worlds.parse_datasets, (DATASETS,), parse_errors),
         Target("parse_properties", zfs.parse_properties, (PROPERTIES,), parse_errors),
-        Target("parse_newvers", builds.parse_newvers, (NEWVERS,)),
+        Target("parse_newvers", _source_tree.parse_newvers, (NEWVERS,)),
         Target("parse_conflicts", etc.parse_conflicts, (ETCUPDATE,)),
         Target("a journal of an upgrade", _journal, (JOURNAL,), parse_errors),
         Target("parse_spaces", space.parse_spaces, (SPACES,), parse_errors),

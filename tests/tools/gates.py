@@ -75,8 +75,8 @@ GATES = (
 )
 
 # Not part of `make test`: one needs a FreeBSD host, one a machine that does nothing else meanwhile. The others take
-# long: mutations, fuzzing, 200 rounds, something that goes wrong at every place of a convergence or of an upgrade, every
-# attack on every operation, 200 jails and 100 hosts, and the tests of the gate units again, as Ansible runs them.
+# long: mutations, fuzzing, 200 rounds, something that goes wrong at every place of a convergence or of an upgrade,
+# every attack on every operation, 200 jails and 100 hosts, and the tests of the gate units again, as Ansible runs them.
 ON_DEMAND = (
     Gate(
         "ansible-test-units",

@@ -138,10 +138,10 @@ def _matches(pattern: re.Pattern[str], value: str, name: str, key: str, form: st
 
 
 def _path(name: str, path: str) -> str:
-    if not is_plain(path):
-        raise InvalidDesired(f"jails: {name}: path: {path!r} is not an absolute, plain path below /")
     if len(path) > LONGEST_PATH:
         raise InvalidDesired(f"jails: {name}: path: longer than jail(8)'s {LONGEST_PATH} characters")
+    if not is_plain(path):
+        raise InvalidDesired(f"jails: {name}: path: {path!r} is not an absolute, plain path below /")
     return path
 
 

@@ -103,6 +103,7 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
         *(_stop(wish, actual, decisions) if attempt == 1 else _stop_by_force(wish, actual, decisions)),
         *[Run(remove(_link(name))) for name in _stale_links(wish, actual)],
         *[step for decision in decisions if _is_left_mounted(actual, decision) for step in _unmount(actual, decision)],
+        *[step for decision in decisions for step in _left_aliases(wish, actual, decision)],
         *[step for decision in decisions for step in _live(wish, actual, decision)],
         *[step for decision in decisions for step in _files(wish, actual, decision)],
         *[step for decision in decisions if decision.start for step in _in_the_way(actual, decision, attempt)],
@@ -313,12 +314,18 @@ def _link(name: str) -> Vnet:
     return Vnet(int(name.removeprefix("vps")), "", ())
 
 
+def _left_aliases(wish: Wish, actual: Actual, one: Decision) -> list[Run]:
+    """Give up what a stop that was cut off left of a jail's addresses."""
+    stopped = one.jail.name not in actual.running and not one.start
+    return _unused_aliases(wish, actual, one.jail) if stopped else []
+
+
 def _unused_aliases(wish: Wish, actual: Actual, jail: Jail) -> list[Run]:
     """Give up the addresses that the jail has, or had when its file was written, and that nobody shall have."""
     there = actual.interfaces.get(jail.interface, set())
     written = parse_file(actual.files.get(jail.name, "")) if actual.ours(jail.name) else []
-    had = dict.fromkeys([*_addresses(actual.running.get(jail.name, {})), *written])
-    wanted = jail.aliases if jail.runs else []
+    had = dict.fromkeys([*_addresses(actual.running.get(jail.name, {})), *written, *jail.aliases])
+    wanted = jail.aliases if jail.runs else ()
     given_up = [old for old in had if old in there and old not in wanted]
     # To look at all others for each jail would take the square of their number.
     used = _used(wish, actual) if given_up else frozenset()
@@ -365,6 +372,8 @@ def _changes(wish: Wish, actual: Actual, one: Decision) -> t.Iterator[Change]:
     if _is_left_mounted(actual, one):
         what = "image" if one.jail.image else "devices"
         before[what], after[what] = "mounted", "not mounted"
+    if aliases := _left_aliases(wish, actual, one):
+        before["addresses"], after["addresses"] = [str(step.command.argv[3]) for step in aliases], []
     if after:
         yield Change(f"jail {name}", before, after)
     for step in _files(wish, actual, one):

@@ -104,6 +104,18 @@ def test_a_jail_survives_a_reboot(prison: Prison) -> None:
 
 
 @pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
+def test_an_address_that_a_stop_which_was_cut_off_left_behind_is_given_up(prison: Prison, state: str) -> None:
+    prison.converge(jail("alice"), jail("bob"))
+    prison.converge(jail("alice", state=state), jail("bob"))
+    prison.lab.run("ifconfig", "lo1", "inet", "192.168.1.17/32", "alias")
+    result = prison.converge(jail("alice", state=state), jail("bob"))
+    assert result["commands"] == ["ifconfig lo1 inet 192.168.1.17 -alias"]
+    assert result["before"] == {"jail alice": {"addresses": ["192.168.1.17"]}}
+    assert "192.168.1.17" not in prison.addresses()
+    assert "192.168.1.18" in prison.addresses()
+
+
+@pytest.mark.parametrize("state", ["stopped", "suspended", "absent"])
 def test_devices_that_a_stop_which_was_cut_off_left_mounted_are_unmounted(prison: Prison, state: str) -> None:
     prison.converge(jail("alice"))
     # As jail(8) leaves it when it is killed once the jail is gone.
