@@ -4,12 +4,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure what a converged run costs and how that grows, the big fleet, the compiler; print figures.
 
+bench.py [growth|fleet|order|upgrades-directory|upgrades-dataset|compiler]...
+
 Whatever is a ratio compares two things in this one run, in turn, so that it holds on a machine of any speed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -240,15 +243,20 @@ def spend(argv: t.Sequence[str]) -> tuple[float, int]:
     return seconds, usage.ru_maxrss // 1024
 
 
+MEASURES: dict[str, t.Callable[[Path], None]] = {
+    "growth": measure_growth,
+    "fleet": measure_big_fleet,
+    "order": measure_order,
+    **{f"upgrades-{storage}": functools.partial(measure_upgrades, storage=storage) for storage in fleet.STORAGES},
+    "compiler": measure_compiler,
+}
+
+
 def main() -> int:
-    """Measure everything."""
+    """Measure what is named, or everything."""
     with tempfile.TemporaryDirectory() as folder:
-        measure_growth(Path(folder))
-        measure_big_fleet(Path(folder))
-        measure_order(Path(folder))
-        for storage in fleet.STORAGES:
-            measure_upgrades(Path(folder), storage)
-        measure_compiler(Path(folder))
+        for name in sys.argv[1:] or MEASURES:
+            MEASURES[name](Path(folder))
     return 0
 
 

@@ -69,7 +69,7 @@ GATES = (
     Gate("molecule", "molecule", ("molecule", "test", "-s", "default")),
     Gate("upgrades", "test-upgrades", (PYTHON, "-m", "pytest", "-q", "tests/upgrades")),
     Gate("secrets", "secrets", (PYTHON, "tests/secrets/run.py")),
-    Gate("rounds", "test-rounds", (PYTHON, "tests/rounds/run.py", "8")),
+    Gate("rounds", "test-rounds", (PYTHON, "tests/rounds/run.py", "5")),
     Gate("demo", "test-demo", (PYTHON, "tests/demo.py", "--folder", ".build/demo")),
     Gate("sanity", "sanity", (PYTHON, "tests/tools/run_ansible_test.py", "sanity", "--python", VERSION)),
 )
