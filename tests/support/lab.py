@@ -23,6 +23,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.jailisp.vps.plugins.module_utils._command import ENVIRONMENT, Command, Done
 from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
+from ansible_collections.jailisp.vps.plugins.module_utils._hold import FILE as HELD
 from model.host import Host
 
 MODULES = "ansible_collections.jailisp.vps.plugins.modules"
@@ -139,6 +140,8 @@ def snapshot(host: Host) -> dict[str, t.Any]:
             path = Path(folder, name)
             if path.parent != host.directory or name not in UNSEEN:
                 found[str(path.relative_to(host.directory))] = _attributes(path)
+    # Who holds the host is noted by every module that could change something, also where it changes nothing.
+    found.pop(f"root{HELD}", None)
     with host.kernel() as kernel, host.disk() as disk:
         found["kernel"], found["disk"] = json.loads(json.dumps([kernel, disk]))
     # Each process that runs takes the next number.

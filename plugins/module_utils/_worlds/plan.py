@@ -103,30 +103,11 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
     bad = dict(_bad_releases(wish, actual))
     waiting = [world for world in wish.worlds.values() if _is_new(wish, actual, world)]
     new = [world for world in waiting if world.release.name not in bad]
-    steps: tuple[Step | Branches, ...]
-    if wish.dataset is None:
-        steps = _side_by_side(
-            [
-                _fill_image(wish, actual, world, world.image) if world.image else _fill(wish, actual, world)
-                for world in new
-            ],
-            new,
-            wish,
-        )
-    else:
-        moved = [world for world in new if world.release.is_root]
-        cloned = [world for world in new if not world.release.is_root]
-        wanted = {wish.snapshot(world.release): world.release for world in cloned}
-        missing = [release for snapshot, release in wanted.items() if snapshot not in actual.datasets]
-        made = [step for release in missing for step in _make_release(wish, actual, release)]
-        clones = [step for world in cloned for step in _clone(wish, world)]
-        filled = _side_by_side([_fill_dataset(wish, actual, world) for world in moved], moved, wish)
-        steps = (*_mounts(wish, actual), *made, *clones, *filled)
     return Plan(
         steps=(
             *[step for doomed, there in going for step in destroy.steps(wish, doomed, there)],
             *_obtained(wish, actual, new),
-            *steps,
+            *(_in_folders(wish, actual, new) if wish.dataset is None else _in_datasets(wish, actual, new)),
         ),
         changes=(
             *[destroy.change(doomed, there) for doomed, there in going],
@@ -143,6 +124,26 @@ def plan(wish: Wish, actual: Actual, attempt: int) -> Plan:
             ],
         },
     )
+
+
+def _in_folders(wish: Wish, actual: Actual, new: list[World]) -> tuple[Step | Branches, ...]:
+    """Return what fills folders and images."""
+    fillings = [
+        _fill_image(wish, actual, world, world.image) if world.image else _fill(wish, actual, world) for world in new
+    ]
+    return _side_by_side(fillings, new, wish)
+
+
+def _in_datasets(wish: Wish, actual: Actual, new: list[World]) -> tuple[Step | Branches, ...]:
+    """Return what clones datasets, after their releases were made, and fills those of roots from other hosts."""
+    moved = [world for world in new if world.release.is_root]
+    cloned = [world for world in new if not world.release.is_root]
+    wanted = {wish.snapshot(world.release): world.release for world in cloned}
+    missing = [release for snapshot, release in wanted.items() if snapshot not in actual.datasets]
+    made = [step for release in missing for step in _make_release(wish, actual, release)]
+    clones = [step for world in cloned for step in _clone(wish, world)]
+    filled = _side_by_side([_fill_dataset(wish, actual, world) for world in moved], moved, wish)
+    return (*_mounts(wish, actual), *made, *clones, *filled)
 
 
 def _shown(release: Release) -> str:
