@@ -133,8 +133,12 @@ def parse_holder(text: str) -> Holder | None:
     except (ValueError, TypeError):
         return None
     texts, numbers = (found.run, found.module), (found.process, found.since, found.until)
-    plain = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
+    plain = all(isinstance(text, str) for text in texts) and all(_is_number(number) for number in numbers)
     return found if plain and all(0 <= number < LATEST for number in numbers) else None
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _write(descriptor: int, holder: Holder | None) -> None:

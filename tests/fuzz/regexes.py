@@ -166,9 +166,9 @@ def ambiguity(pattern: str, flags: int, *, anywhere: bool) -> str | None:
     loops = _loops(automaton)
     # Where a search has come to what may be its end it has found something.
     done = automaton.last if anywhere and not pattern.endswith(("$", "\\Z")) else set()
-    for one, other in automaton.twice:
-        if _reaches(automaton, other, one):
-            return f"{automaton.sets[other].pattern} is repeated in two ways"
+    for first, second in automaton.twice:
+        if _reaches(automaton, second, first):
+            return f"{automaton.sets[second].pattern} is repeated in two ways"
     for one, other in itertools.permutations(loops, 2):
         if other not in done and _reaches(automaton, one, other) and _pumps(automaton.alphabet, steps, one, other):
             sets = f"{automaton.sets[one].pattern} before {automaton.sets[other].pattern}"

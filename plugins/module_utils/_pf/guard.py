@@ -42,43 +42,43 @@ SCRIPT = """\
 umask 077
 case $1 in
 guard)
-	# Where the mark says TOKEN, this waits.
-	echo "$2" > {mark}.new && fsync {mark}.new && mv -f {mark}.new {mark} && fsync {folder} || exit 1
-	sleep {seconds}
-	exec /bin/sh "$0" over "$2"
-	;;
+    # Where the mark says TOKEN, this waits.
+    echo "$2" > {mark}.new && fsync {mark}.new && mv -f {mark}.new {mark} && fsync {folder} || exit 1
+    sleep {seconds}
+    exec /bin/sh "$0" over "$2"
+    ;;
 over)
-	# Another load has its own guard.
-	[ "$(cat {mark})" = "$2" ] || exit 0
-	# It was confirmed in this very moment.
-	mv {mark} {back} || exit 0
-	;;
+    # Another load has its own guard.
+    [ "$(cat {mark})" = "$2" ] || exit 0
+    # It was confirmed in this very moment.
+    mv {mark} {back} || exit 0
+    ;;
 boot | now)
-	# Made before the mark goes, so that one of them is there at any moment.
-	touch {back}
-	rm -f {mark}
-	;;
+    # Made before the mark goes, so that one of them is there at any moment.
+    touch {back}
+    rm -f {mark}
+    ;;
 esac
 # One at a time: what finds this cut off, or still at it, does it again.
 [ "$1" = restore ] || exec lockf -k -t 60 {lock} /bin/sh "$0" restore "$1"
 
 put_back() {{
-	ln -f "$1" "$2.jailisp-back" && mv -f "$2.jailisp-back" "$2" && rm -f "$2.jailisp-back"
+    ln -f "$1" "$2.jailisp-back" && mv -f "$2.jailisp-back" "$2" && rm -f "$2.jailisp-back"
 }}
 load() {{
-	for pause in 1 2 4 8 16; do
-		said=$(pfctl "$@" 2>&1) && return
-		case $said in
-		*busy*) sleep $pause ;;
-		*) return 1 ;;
-		esac
-	done
-	return 1
+    for pause in 1 2 4 8 16; do
+        said=$(pfctl "$@" 2>&1) && return
+        case $said in
+        *busy*) sleep $pause ;;
+        *) return 1 ;;
+        esac
+    done
+    return 1
 }}
 in_force() {{
-	saved=$1
-	shift
-	[ "$(pfctl "$@" -sn; pfctl "$@" -sr)" = "$(cat "$saved")" ] || load "$@" -N -R -f "$saved"
+    saved=$1
+    shift
+    [ "$(pfctl "$@" -sn; pfctl "$@" -sr)" = "$(cat "$saved")" ] || load "$@" -N -R -f "$saved"
 }}
 
 left=
@@ -87,17 +87,17 @@ if [ "$2" != boot ]; then
 {rules}
 fi
 if [ -n "$left" ]; then
-	logger -t jailisp "pf: nobody confirmed the new rules, and these files could not be put back:$left"
-	exit 1
+    logger -t jailisp "pf: nobody confirmed the new rules, and these files could not be put back:$left"
+    exit 1
 fi
 rm -f {note}
 fsync {folders}
 if [ "$2" = boot ]; then
-	mv {back} {told}
-	echo "jailisp: nobody confirmed the new rules of pf before this boot; the former ones are back"
+    mv {back} {told}
+    echo "jailisp: nobody confirmed the new rules of pf before this boot; the former ones are back"
 else
-	rm -f {back}
-	logger -t jailisp "pf: nobody confirmed the new rules; the former ones are back"
+    rm -f {back}
+    logger -t jailisp "pf: nobody confirmed the new rules; the former ones are back"
 fi
 """
 

@@ -96,9 +96,13 @@ def _sums(found: t.Mapping[str, t.Sequence[int]]) -> Sums:
     """Return sums that the file gives; raise ValueError if they are none, or TypeError."""
     sums = {label: tuple(numbers) for label, numbers in found.items()}
     for counters in sums.values():
-        if len(counters) != len(KEPT) or not all(type(each) is int and 0 <= each < MOST for each in counters):
+        if len(counters) != len(KEPT) or not all(map(_is_counter, counters)):
             raise ValueError("not the counters of a label")
     return t.cast(Sums, sums)
+
+
+def _is_counter(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
 
 
 def render_traffic(traffic: Traffic) -> str:

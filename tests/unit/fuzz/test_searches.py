@@ -56,7 +56,9 @@ def test_an_endless_search_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_same_seed_does_the_same_damage() -> None:
-    texts = [[Mutator(random.Random(SEED), ["a 1\nb 2\n"]).text("a 1\nb 2\n") for _unused in range(50)] for _ in "ab"]
+    texts = [
+        [Mutator(random.Random(SEED), ["a 1\nb 2\n"]).text("a 1\nb 2\n") for _unused in range(50)] for _each in "ab"
+    ]
     assert texts[0] == texts[1]
 
 
