@@ -168,9 +168,12 @@ def _errors(run: Run) -> list[str]:
 def _refused(error: str) -> bool:
     """Whether an error is one that must be: a disk that would be smaller than what is on it, with both numbers."""
     size = r"\d+(\.\d+)?[KMG]"
-    return bool(
-        re.search(rf"{size}.*(less|smaller).*{size}|{size} and shall have {size}: an image cannot shrink", error)
+    ways = (
+        rf"{size}.*(less|smaller).*{size}",
+        rf"{size} and shall have {size}: an image cannot shrink",
+        rf"{size} are referenced, {size} are wished",
     )
+    return any(re.search(way, error) for way in ways)
 
 
 def _ways_wrong(lab: Lab, jail: Values, accounts: Values) -> t.Iterator[str]:
