@@ -13,7 +13,14 @@ from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._host_info.observe import observe
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host
 
-PARAMETERS = {"folders": ["/jails"], "dataset": "tank/jails", "anchor": "jailisp", "first": 10000, "last": 59999}
+PARAMETERS = {
+    "folders": ["/jails"],
+    "dataset": "tank/jails",
+    "images": None,
+    "anchor": "jailisp",
+    "first": 10000,
+    "last": 59999,
+}
 
 
 class Failing:
