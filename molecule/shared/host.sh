@@ -14,8 +14,8 @@ pool=molecule
 
 # Whatever changes in these folders and files while the scenario runs is put back.
 folders="/boot/loader.conf.d /etc/jail.conf.d /etc/pf.anchors /etc/rc.conf.d /etc/zfs"
-files="/etc/dnctl.conf /etc/jail.conf /etc/pf-fallback.conf /etc/pf.conf /etc/pf.theirs.conf /etc/rc.conf /etc/rctl.conf /etc/ssh/sshd_config
-	/etc/sysctl.conf.local"
+files="/etc/dnctl.conf /etc/jail.conf /etc/pf-fallback.conf /etc/pf.conf /etc/pf.conf.jailisp-former /etc/pf.theirs.conf /etc/rc.conf
+	/etc/rctl.conf /etc/ssh/sshd_config /etc/sysctl.conf.local"
 
 list() (
 	set +e
