@@ -20,7 +20,7 @@ from support.upgrades import NEW, OLD, STORAGES, Yard, contents
 CHANGES = ("write", "append", "move", "remove", "make_folder")
 CONFIG = "/etc/jail.conf.d/alice.conf"
 # Every so many places are tried, in each test others; CUT_EVERY=1 tries them all, which takes long.
-EVERY = int(os.environ.get("CUT_EVERY", "31"))
+EVERY = int(os.environ.get("CUT_EVERY", "61"))
 STATES = ("upgraded", "rolled_back", "failing")
 MINE = ("root/mine", "usr/local/mine", "etc/mine")
 
