@@ -215,7 +215,8 @@ def run_module(module: AnsibleModule, subsystem: t.Callable[[], Subsystem[t.Any]
     try:
         # Who only looks disturbs nobody.
         run = os.environ.get(VARIABLE, "")
-        with contextlib.nullcontext() if module.check_mode else call(host.files, module._name, run):
+        name = module._name.rpartition(".")[2]
+        with contextlib.nullcontext() if module.check_mode else call(host.files, name, run):
             outcome = converge(subsystem(), host, check_mode=module.check_mode)
     except (InvalidDesired, ParseError, CommandFailed, Held) as error:
         module.fail_json(msg=str(error))
