@@ -212,7 +212,7 @@ def test_what_comes_while_a_run_holds_the_hosts_waits_and_then_does_its_work(fle
         others = [pool.submit(fleet.run, "site.yml") for _unused in range(2)]
         ended = [run.result() for run in (first, *others)]
     assert [run.status for run in ended] == [0, 0, 0], "".join(run.said for run in ended)
-    assert all("h1: " in run.said and "on this host since" in run.said for run in ended[1:])
+    assert all("h1: " in run.said and " this host since " in run.said for run in ended[1:])
     assert (fleet.versions(), fleet.running()) == (everywhere(NEW), sorted(JAILS))
     assert [run.changed for run in ended[1:]] == [{"h1": 0, "h2": 0}] * 2
     assert (fleet.holder("h1"), fleet.holder("h2")) == ("", "")
