@@ -457,7 +457,13 @@ class _Counter:
         self.ctx.print(f"{text:>4}\t{name}" if "h" in self.flags else f"{text}\t{name}")
 
     def count(self, name: str, path: Path, level: int) -> int:
-        status = os.lstat(path)
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            # Somebody removed it since its folder was read.
+            self.ctx.warn(f"{name}: No such file or directory")
+            self.status = 1
+            return 0
         size = status.st_size if "A" in self.flags else blocks(status) * 512
         if not st.S_ISDIR(status.st_mode):
             if status.st_nlink > 1 and "l" not in self.flags:

@@ -324,9 +324,11 @@ def _changing(root: Root, path: str) -> t.Iterator[None]:
 
     customer = threading.Thread(target=change, daemon=True)
     customer.start()
-    yield
-    over.set()
-    customer.join()
+    try:
+        yield
+    finally:
+        over.set()
+        customer.join()
 
 
 # What a customer does while his jail runs: files that change while they are read.
