@@ -20,7 +20,7 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
+from ansible_collections.jailisp.vps.plugins.module_utils._json import is_whole, read_json
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
@@ -133,12 +133,8 @@ def parse_holder(text: str) -> Holder | None:
     except (ValueError, TypeError):
         return None
     texts, numbers = (found.run, found.module), (found.process, found.since, found.until)
-    plain = all(isinstance(text, str) for text in texts) and all(_is_number(number) for number in numbers)
+    plain = all(isinstance(text, str) for text in texts) and all(is_whole(number) for number in numbers)
     return found if plain and all(0 <= number < LATEST for number in numbers) else None
-
-
-def _is_number(value: t.Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _write(descriptor: int, holder: Holder | None) -> None:

@@ -17,3 +17,8 @@ def read_json(text: str) -> t.Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def is_whole(value: t.Any) -> bool:
+    """Whether a value that was read is a whole number; Python takes true and false for one."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -17,7 +17,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.jailisp.vps.plugins.module_utils._json import read_json
+from ansible_collections.jailisp.vps.plugins.module_utils._json import is_whole, read_json
 
 # Evaluations, packets and bytes in, packets and bytes out.
 Counters = tuple[int, int, int, int, int]
@@ -102,7 +102,7 @@ def _sums(found: t.Mapping[str, t.Sequence[int]]) -> Sums:
 
 
 def _is_counter(value: t.Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+    return is_whole(value) and 0 <= value < MOST
 
 
 def render_traffic(traffic: Traffic) -> str:
