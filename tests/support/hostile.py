@@ -69,6 +69,11 @@ class Root:
         place = self.path / path
         place.parent.mkdir(parents=True, exist_ok=True)
         files = Files(self.host)
+        if files.is_mount(place):
+            # Nobody can remove a mount point: whoever came here found the jail stopped.
+            done = self.host.run(["umount", f"{self.name}/{path}"])
+            assert done.rc == 0, done.err
+            files = Files(self.host)
         for each in files.walk(place) if os.path.lexists(place) else ():
             if files.flags_of(each):
                 files.set_flags(each, set())

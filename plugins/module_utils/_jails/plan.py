@@ -237,7 +237,8 @@ def _is_left_mounted(actual: Actual, one: Decision) -> bool:
     """Whether a jail is stopped whose image is mounted, though it is not to be filled either, or whose devices are."""
     stopped = one.jail.name not in actual.running and not one.start
     in_place = one.jail.image is not None and ("ufs", one.jail.path) in actual.mounts
-    return stopped and ((in_place and one.jail.name not in actual.fresh) or bool(_stale_mounts(actual, one.jail.path)))
+    stale = _stale_mounts(actual, one.jail.path, one.jail.name)
+    return stopped and ((in_place and one.jail.name not in actual.fresh) or bool(stale))
 
 
 def _unmount(actual: Actual, one: Decision) -> list[Run]:
@@ -249,13 +250,13 @@ def _unmount(actual: Actual, one: Decision) -> list[Run]:
 
 def _in_the_way(actual: Actual, one: Decision, attempt: int) -> list[Run]:
     """Unmount what is left over at the jail's /dev before it starts; a stop in this run has unmounted its own."""
-    stale = _stale_mounts(actual, one.jail.path)
+    stale = _stale_mounts(actual, one.jail.path, one.jail.name)
     if one.stop and actual.running[one.jail.name]["path"] == one.jail.path:
         return stale[1:] if attempt == 1 else []
     return stale
 
 
-def _stale_mounts(actual: Actual, path: str, name: str = "") -> list[Run]:
+def _stale_mounts(actual: Actual, path: str, name: str) -> list[Run]:
     """Unmount what is mounted at the jail's /dev, as often as it is: each start would mount one more over it."""
     devices = f"{path}/dev"
     mounted = [point for kind, point in actual.mounts if kind == "devfs" and point == devices]
