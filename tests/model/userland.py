@@ -19,6 +19,9 @@ if t.TYPE_CHECKING:
 
     from model.command import Context
 
+# Room is taken by such blocks, in bytes.
+BLOCK = 4096
+
 CAT = "usage: cat [-belnstuv] [file ...]\n"
 TEE = "usage: tee [-ai] [file ...]\n"
 MKDIR = "usage: mkdir [-pv] [-m mode] directory_name ...\n"
@@ -479,9 +482,30 @@ def touch(ctx: Context) -> int:
 
 def check_room(files: Files, path: Path, amount: int) -> None:
     """Raise what write(2) raises if the file system (or the dataset's quota) has no room for so many bytes."""
-    room = files.room(path)
-    if room is not None and room < amount:
-        raise fail(files.full_error(path), path)
+    Room(files).take(path, amount)
+
+
+class Room:
+    """The room that many writes leave. It takes time to measure, so that is done again only where none seems left."""
+
+    def __init__(self, files: Files) -> None:
+        """Begin; nothing is measured yet."""
+        self.files = files
+        self._left: dict[str, int | None] = {}
+
+    def take(self, path: Path, amount: int) -> None:
+        """Take room for so many bytes, or raise what write(2) raises where there is none."""
+        mount = self.files.mount_of(path)
+        key = mount["target"] if mount else "/"
+        if key not in self._left:
+            self._left[key] = self.files.room(path)
+        left, blocks = self._left[key], -(-amount // BLOCK) * BLOCK
+        if left is not None and left < blocks:
+            # Perhaps there is what files had that were replaced since.
+            left = self.files.room(path)
+            if left is not None and left < amount:
+                raise fail(self.files.full_error(path), path)
+        self._left[key] = None if left is None else left - blocks
 
 
 def _when(ctx: Context, flags: t.Mapping[str, list[str]]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import typing as t
 from model.command import Exit, options
 from model.files import Files, account_id, copy_content, fail, new_mode, reason
 from model.longopts import long_options
-from model.userland import EX_USAGE, check_open, check_room, size, usage
+from model.userland import EX_USAGE, Room, check_open, check_room, size, usage
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,7 @@ class _Copier:
     def __init__(self, ctx: Context, flags: set[str]) -> None:
         self.ctx, self.flags, self.status = ctx, flags, 0
         self.files = Files(ctx.host)
+        self.room = Room(self.files)
 
     def warn(self, text: str) -> None:
         self.ctx.warn(text)
@@ -159,7 +160,7 @@ class _Copier:
             self.ctx.print(f"{source} -> {target}")
 
     def _content(self, origin: Path, place: Path, status: os.stat_result, there: bool) -> None:
-        check_room(self.files, place, status.st_size)
+        self.room.take(place, status.st_size)
         if stat.S_ISREG(status.st_mode):
             copy_content(origin, place)
             if not there:
@@ -385,9 +386,10 @@ class _Blocks:
         if not name:
             self.opened = True
             self.ctx.out.flush()
-            self._copy(source, self.ctx.out.buffer, lambda: None)
+            self._copy(source, self.ctx.out.buffer, lambda _amount: None)
             return
         files, path = Files(self.ctx.host), self.ctx.path(name)
+        room = Room(files)
         try:
             if name == "/dev/null":
                 path.parent.mkdir(exist_ok=True)
@@ -396,13 +398,13 @@ class _Blocks:
             with path.open("r+b" if path.exists() and (kept or path.is_char_device()) else "wb") as target:
                 self.opened = True
                 target.seek(_number(self.words.get("seek") or self.words.get("oseek", "0"), "seek") * self.block)
-                self._copy(source, target, lambda: check_room(files, path, 1))
+                self._copy(source, target, lambda amount: room.take(path, amount))
                 if not kept and not path.is_char_device():
                     target.truncate()
         except OSError as error:
             raise fail(error.errno or errno.EIO, name) from None
 
-    def _copy(self, source: t.BinaryIO, target: t.BinaryIO, check: t.Callable[[], None]) -> None:
+    def _copy(self, source: t.BinaryIO, target: t.BinaryIO, check: t.Callable[[int], None]) -> None:
         left = _number(self.words["count"], "count") if "count" in self.words else -1
         while left != 0:
             data = source.read(self.block)
@@ -414,7 +416,7 @@ class _Blocks:
                 self.part_in += 1
                 data = data.ljust(self.block, b"\0") if "sync" in self.words.get("conv", "").split(",") else data
             target.flush()
-            check()
+            check(len(data))
             target.write(data)
             self.bytes += len(data)
             if len(data) == self.block:

@@ -20,7 +20,7 @@ from model import archive, releases
 from model.command import Exit
 from model.files import Files, account_id, reason
 from model.fuse import Fuse
-from model.userland import check_open, check_room
+from model.userland import Room, check_open
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +111,7 @@ class Installer:
         """Begin; ``immutable`` says whether files become so."""
         self.ctx, self.top, self.immutable = ctx, top.rstrip("/") or "/", immutable
         self.files = Files(ctx.host)
+        self.room = Room(self.files)
         self.fuse = Fuse(ctx)
 
     def place(self, path: str, *, follow: bool = True) -> Path:
@@ -152,7 +153,7 @@ class Installer:
         try:
             place = self._free(path)
             check_open(self.files, place)
-            check_room(self.files, place, len(content))
+            self.room.take(place, len(content))
             place.write_bytes(content)
         except OSError as error:
             raise Failed(f"install: {name}: {reason(error)}") from None

@@ -214,6 +214,7 @@ class Pools:
         with host.kernel() as kernel:
             self.mounts = {each["source"]: each for each in kernel.get("mount", []) if each["type"] == "zfs"}
         self._references: dict[str, int] = {}
+        self._kept_by: dict[tuple[str, str], int] = {}
 
     # Names --------------------------------------------------------------------------------------------------------
 
@@ -372,8 +373,11 @@ class Pools:
 
     def _kept(self, name: str, after: str) -> int:
         """Return the bytes of a snapshot's files that are others by now, or gone: their blocks are its alone."""
-        top, now = self.stored(self.sets[name]), self.content(after)
-        return sum(each.lstat().st_blocks * 512 for each in _files(top) if not _same(each, now / each.relative_to(top)))
+        if (name, after) not in self._kept_by:
+            top, now = self.stored(self.sets[name]), self.content(after)
+            gone = (each for each in _files(top) if not _same(each, now / each.relative_to(top)))
+            self._kept_by[name, after] = sum(each.lstat().st_blocks * 512 for each in gone)
+        return self._kept_by[name, after]
 
     def _own(self, name: str) -> int:
         """Return the bytes that only the file system itself keeps."""
