@@ -16,7 +16,7 @@ from ansible_collections.jailisp.vps.plugins.plugin_utils._runs import is_over
 
 PAUSE = 3
 ARGUMENT_SPEC = {
-    "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+    "state": {"type": "str", "choices": ["held", "released", "awaited"], "default": "held"},
     "seconds": {"type": "int", "default": 600},
     "instead_of": {"type": "str", "default": ""},
 }
@@ -36,11 +36,11 @@ class ActionModule(ActionBase):
         while True:
             result: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
             holder = result.get("holder") or {}
-            if not holder or time.monotonic() >= end:
-                return result
-            if is_over(holder["run"]) and arguments["instead_of"] != holder["run"]:
+            if holder and is_over(holder["run"]) and arguments["instead_of"] != holder["run"]:
                 arguments["instead_of"] = holder["run"]
                 continue
+            if not holder or time.monotonic() >= end:
+                return result
             if told != holder["run"]:
                 told = holder["run"]
                 Display().display(f"{(task_vars or {}).get('inventory_hostname', '')}: {result['msg']}")

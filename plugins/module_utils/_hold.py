@@ -91,14 +91,16 @@ def call(files: Files, module: str, run: str = "", *, instead_of: str = "") -> t
         os.close(descriptor)
 
 
-def let_go(files: Files, run: str) -> None:
-    """Let other runs have the host, if this one holds it."""
+def let_go(files: Files, run: str, *, instead_of: str = "", awaited: bool = False) -> None:
+    """Let other runs have the host, if this one holds it; where it is awaited, raise :class:`Held` if another does."""
     descriptor = _open(files)
     try:
         _lock(descriptor)
         there = _read(descriptor)
         if there and there.run == run:
             _write(descriptor, None)
+        elif awaited and there and there.run not in ("", instead_of) and time.time() < there.until:
+            raise Held(there, working=False)
     finally:
         os.close(descriptor)
 

@@ -19,12 +19,14 @@ description:
   - In check mode nothing is held, and nothing is waited for.
 options:
   state:
-    description: Whether to hold the host or to let go of it.
+    description:
+      - Whether to hold the host or to let go of it.
+      - V(awaited) lets go of it, and then waits until no other run holds it.
     type: str
-    choices: [held, released]
+    choices: [held, released, awaited]
     default: held
   seconds:
-    description: How long to wait for another run, in seconds.
+    description: How long to wait for another run, in seconds; 0 for not at all.
     type: int
     default: 600
   instead_of:
@@ -61,7 +63,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._hold import VARIABLE, Held, call, let_go
 
 ARGUMENT_SPEC = {
-    "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+    "state": {"type": "str", "choices": ["held", "released", "awaited"], "default": "held"},
     "seconds": {"type": "int", "default": 600},
     "instead_of": {"type": "str", "default": ""},
 }
@@ -76,11 +78,12 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, holder={})
     try:
-        if module.params["state"] == "released":
-            let_go(Files(), run)
-        else:
-            with call(Files(), "host_hold", run, instead_of=module.params["instead_of"]):
+        state, instead_of = module.params["state"], module.params["instead_of"]
+        if state == "held":
+            with call(Files(), "host_hold", run, instead_of=instead_of):
                 pass
+        else:
+            let_go(Files(), run, instead_of=instead_of, awaited=state == "awaited")
     except Held as held:
         module.fail_json(msg=str(held), holder=asdict(held.holder))
     except OSError as error:

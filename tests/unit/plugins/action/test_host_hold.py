@@ -19,12 +19,12 @@ OTHER = {"run": "anna@elsewhere:7", "module": "jails"}
 class Asked(host_hold.ActionModule):
     """The action, with answers of the module at hand."""
 
-    def __init__(self, answers: list[Values]) -> None:
-        self.answers, self.asked = answers, list[Values]()
+    def __init__(self, answers: list[Values], seconds: int = 600) -> None:
+        self.answers, self.asked, self.seconds = answers, list[Values](), seconds
         self._task = t.cast(t.Any, types.SimpleNamespace(args={}))
 
     def validate_argument_spec(self, *_arguments: t.Any, **_more: t.Any) -> t.Any:
-        return None, {"state": "held", "seconds": 600, "instead_of": ""}
+        return None, {"state": "held", "seconds": self.seconds, "instead_of": ""}
 
     def _execute_module(self, *_arguments: t.Any, **more: t.Any) -> Values:
         self.asked.append(dict(more["module_args"]))
@@ -65,6 +65,17 @@ def test_a_run_that_is_over_is_replaced_at_once(clock: list[float], monkeypatch:
     assert action.run(task_vars={}) == {"changed": False, "holder": {}}
     assert [asked["instead_of"] for asked in action.asked] == ["", "anna@here:9"]
     assert clock == [0.0]
+
+
+def test_who_waits_for_nobody_replaces_a_run_that_is_over_too(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(host_hold, "is_over", lambda run: run == "anna@here:9")
+    over, free = held(run="anna@here:9"), {"changed": False, "holder": {}}
+    assert Asked([over, free], seconds=0).run(task_vars={}) == free
+    assert Asked([held()], seconds=0).run(task_vars={})["holder"] == OTHER
+    assert clock == [0.0]
+    assert capsys.readouterr().out == ""
 
 
 def test_what_a_run_that_is_over_left_at_work_is_waited_for(

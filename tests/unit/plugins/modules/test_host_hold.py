@@ -44,6 +44,16 @@ def test_who_does_not_hold_it_cannot_let_go_of_it(hold: t.Callable[..., Result])
     assert hold(BERT, instead_of=ANNA)["holder"] == {}
 
 
+def test_who_awaits_a_host_lets_go_of_it_and_is_told_who_else_holds_it(lab: Lab, hold: t.Callable[..., Result]) -> None:
+    hold(ANNA)
+    assert hold(BERT, state="awaited")["holder"]["run"] == ANNA
+    assert not hold(BERT, state="awaited", instead_of=ANNA).get("failed")
+    assert hold(BERT)["holder"]["run"] == ANNA
+    assert not hold(ANNA, state="awaited").get("failed")
+    assert not lab.files.read(FILE)
+    assert hold(BERT)["holder"] == {}
+
+
 def test_in_check_mode_nothing_is_held_and_nobody_is_waited_for(lab: Lab, hold: t.Callable[..., Result]) -> None:
     assert not hold(ANNA, check=True).get("failed")
     assert not lab.path(FILE).exists()
