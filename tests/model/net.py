@@ -322,7 +322,8 @@ def set_carp(interface: State, vhid: int, settings: t.Mapping[str, t.Any]) -> No
 
 def carp_state(carp: t.Mapping[str, t.Any]) -> str:
     """Return MASTER or BACKUP: nobody else answers, so a backup becomes master when it has waited long enough."""
-    wait = CARP_MISSED * (carp["advbase"] + carp["advskew"] / 256)
+    # carp_setrun() in sys/netinet/ip_carp.c.
+    wait = CARP_MISSED * carp["advbase"] + carp["advskew"] / 256
     alone = time.time() - carp["since"] > wait
     return "MASTER" if carp["state"] == "MASTER" or alone else "BACKUP"
 

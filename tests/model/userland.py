@@ -493,8 +493,8 @@ class Room:
         self.files = files
         self._left: dict[str, int | None] = {}
 
-    def take(self, path: Path, amount: int) -> None:
-        """Take room for so many bytes, or raise what write(2) raises where there is none."""
+    def take(self, path: Path, amount: int, least: int | None = None) -> None:
+        """Take room for so many bytes, or raise what write(2) raises where there is not even room for the least."""
         mount = self.files.mount_of(path)
         key = mount["target"] if mount else "/"
         if key not in self._left:
@@ -503,7 +503,7 @@ class Room:
         if left is not None and left < blocks:
             # Perhaps there is what files had that were replaced since.
             left = self.files.room(path)
-            if left is not None and left < amount:
+            if left is not None and left < (amount if least is None else least):
                 raise fail(self.files.full_error(path), path)
         self._left[key] = None if left is None else left - blocks
 

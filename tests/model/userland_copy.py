@@ -398,7 +398,7 @@ class _Blocks:
             with path.open("r+b" if path.exists() and (kept or path.is_char_device()) else "wb") as target:
                 self.opened = True
                 target.seek(_number(self.words.get("seek") or self.words.get("oseek", "0"), "seek") * self.block)
-                self._copy(source, target, lambda amount: room.take(path, amount))
+                self._copy(source, target, lambda amount: room.take(path, amount, least=1))
                 if not kept and not path.is_char_device():
                     target.truncate()
         except OSError as error:
