@@ -12,14 +12,10 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.jailisp.vps.plugins.modules.host_hold import ARGUMENT_SPEC
 from ansible_collections.jailisp.vps.plugins.plugin_utils._runs import is_over
 
 PAUSE = 3
-ARGUMENT_SPEC = {
-    "state": {"type": "str", "choices": ["held", "released", "awaited"], "default": "held"},
-    "seconds": {"type": "int", "default": 600},
-    "instead_of": {"type": "str", "default": ""},
-}
 
 
 class ActionModule(ActionBase):

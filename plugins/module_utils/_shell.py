@@ -227,3 +227,13 @@ def run_module(module: AnsibleModule, subsystem: t.Callable[[], Subsystem[t.Any]
         lines = [f"{name}: {error}" if name else error for name, error in outcome.errors]
         module.fail_json(msg="\n".join(lines), **outcome.result())
     module.exit_json(**outcome.result())
+
+
+def run_info(module: AnsibleModule, look: t.Callable[[Host, t.Any], dict[str, t.Any]]) -> None:
+    """End a module that only looks with what ``look`` sees, given the host and the module's parameters."""
+    try:
+        module.exit_json(**look(Host(HostRunner(), Files()), module.params))
+    except (InvalidDesired, ParseError, CommandFailed) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")

@@ -119,11 +119,9 @@ rooms:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner
 from ansible_collections.jailisp.vps.plugins.module_utils._disk.observe import measure
-from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._images.script import OPTION as IMAGE
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, InvalidDesired, ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_info
 
 ARGUMENT_SPEC = {
     "jails": {
@@ -144,13 +142,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        module.exit_json(**measure(Host(HostRunner(), Files()), module.params))
-    except (CommandFailed, InvalidDesired, ParseError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
+    run_info(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), measure)
 
 
 if __name__ == "__main__":

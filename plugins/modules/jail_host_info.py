@@ -129,10 +129,8 @@ accounts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner
-from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._host_info.observe import observe
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, InvalidDesired, ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_info
 
 SUBSETS = ["roots", "jails", "pf", "pipes", "limits"]
 ARGUMENT_SPEC = {
@@ -148,13 +146,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        module.exit_json(**observe(Host(HostRunner(), Files()), module.params))
-    except (CommandFailed, InvalidDesired, ParseError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
+    run_info(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), observe)
 
 
 if __name__ == "__main__":

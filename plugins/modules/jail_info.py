@@ -71,23 +71,18 @@ jails:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner
-from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._jails.info import tell
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_info
 
 ARGUMENT_SPEC = {"names": {"type": "list", "elements": "str"}}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        module.exit_json(jails=tell(Host(HostRunner(), Files()), module.params["names"]))
-    except (CommandFailed, ParseError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
+    run_info(
+        AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True),
+        lambda host, wish: {"jails": tell(host, wish["names"])},
+    )
 
 
 if __name__ == "__main__":

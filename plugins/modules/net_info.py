@@ -177,10 +177,8 @@ jails:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.jailisp.vps.plugins.module_utils._command import CommandFailed, HostRunner
-from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
 from ansible_collections.jailisp.vps.plugins.module_utils._net_info.observe import tell
-from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, InvalidDesired, ParseError
+from ansible_collections.jailisp.vps.plugins.module_utils._shell import run_info
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str"},
@@ -190,13 +188,10 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        module.exit_json(**tell(Host(HostRunner(), Files()), module.params["anchor"], module.params["names"]))
-    except (CommandFailed, InvalidDesired, ParseError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}; log in as root, or set become: true")
+    run_info(
+        AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True),
+        lambda host, wish: tell(host, wish["anchor"], wish["names"]),
+    )
 
 
 if __name__ == "__main__":

@@ -200,9 +200,8 @@ class Host:
         shell = importlib.import_module(SHELL)
         with self.patch.context() as patch:
             patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0, environ={}))
-            for place in (shell, module):
-                patch.setattr(place, "HostRunner", lambda: self._entered(runner), raising=False)
-                patch.setattr(place, "Files", lambda: Files(str(self.folder)), raising=False)
+            patch.setattr(shell, "HostRunner", lambda: self._entered(runner))
+            patch.setattr(shell, "Files", lambda: Files(str(self.folder)))
             return run_main(module, check=check, **parameters)
 
 

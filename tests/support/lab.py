@@ -80,9 +80,8 @@ class Lab:
         shell = importlib.import_module(SHELL)
         with self._monkeypatch.context() as patch:
             patch.setattr(shell, "os", types.SimpleNamespace(geteuid=lambda: 0, environ={}))
-            for place in (shell, module):
-                patch.setattr(place, "HostRunner", lambda: self.runner, raising=False)
-                patch.setattr(place, "Files", lambda: self.files, raising=False)
+            patch.setattr(shell, "HostRunner", lambda: self.runner)
+            patch.setattr(shell, "Files", lambda: self.files)
             return run_main(module, check=check, **parameters)
 
     def converge(self, name: str, **parameters: t.Any) -> Result:
