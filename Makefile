@@ -9,7 +9,7 @@ GATES := $(PY) tests/tools/gates.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
-	build transcripts molecule test-upgrades secrets test-rounds test-demo acceptance bench load mutations fuzz rounds \
+	build transcripts molecule test-playbooks secrets test-rounds test-demo acceptance bench load mutations fuzz rounds \
 	faults hostile upgrade-cuts clean
 
 help: ## list the targets
@@ -58,7 +58,7 @@ transcripts: venv ## replay recordings of a real host on the model; DIR=folder
 molecule: venv ## the whole collection on model hosts
 	@$(GATES) $@
 
-test-upgrades: venv ## upgrade.yml and rollback.yml on a rack of model hosts
+test-playbooks: venv ## upgrade.yml, rollback.yml and move.yml on a rack of model hosts
 	@$(GATES) $@
 
 secrets: venv ## look for passwords wherever they must not be, while runs set and change them, and fail

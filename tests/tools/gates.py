@@ -67,7 +67,7 @@ GATES = (
     Gate("build", "build", (PYTHON, "tests/tools/build.py")),
     Gate("transcripts", "transcripts", (PYTHON, "tests/transcripts/replay.py", RECORDINGS)),
     Gate("molecule", "molecule", ("molecule", "test", "-s", "default")),
-    Gate("upgrades", "test-upgrades", (PYTHON, "-m", "pytest", "-q", "tests/upgrades")),
+    Gate("playbooks", "test-playbooks", (PYTHON, "-m", "pytest", "-q", "tests/playbooks")),
     Gate("secrets", "secrets", (PYTHON, "tests/secrets/run.py")),
     Gate("rounds", "test-rounds", (PYTHON, "tests/rounds/run.py", "5")),
     Gate("demo", "test-demo", (PYTHON, "tests/demo.py", "--folder", ".build/demo")),

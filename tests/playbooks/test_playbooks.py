@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""upgrade.yml and rollback.yml by Ansible on two model hosts, one of folders, one of datasets, with two jails each."""
+"""Playbooks by Ansible on two model hosts, one of folders, one of datasets, with two jails each."""
 
 from __future__ import annotations
 
@@ -131,10 +131,15 @@ def write_records(folder: Path) -> None:
     for number, (name, hardware) in enumerate(HARDWARE.items(), 1):
         network = {"vps_own_addresses": [hardware["address"]], "vps_netblock": f"10.0.{number}.0/24"}
         put(folder / f"host_vars/{name}.yml", {"vps_addresses": hardware["addresses"], **network, **STORAGE[name]})
-    for number, (name, host) in enumerate(JAILS.items(), 1):
-        record = {"host": host, "customer": "eve", "plan": "base", "id": number, "address": f"10.0.{host[1]}.{number}"}
-        publish = [{"port": 10000 + number, "to": 22}]
-        put(folder / f"jails/{name}.yml", record | {"publish": publish, "canary": name == CANARY})
+    for name, host in JAILS.items():
+        put(folder / f"jails/{name}.yml", record(name, host))
+
+
+def record(name: str, host: str) -> dict[str, t.Any]:
+    """Return what the records say of a jail on that host."""
+    number = list(JAILS).index(name) + 1
+    place = {"host": host, "customer": "eve", "plan": "base", "id": number, "address": f"10.0.{host[1]}.{number}"}
+    return place | {"publish": [{"port": 10000 + number, "to": 22}], "canary": name == CANARY}
 
 
 def put(path: Path, content: t.Any) -> None:
@@ -233,3 +238,30 @@ def test_a_run_that_was_killed_does_not_keep_the_next_one_waiting(fleet: Fleet) 
     assert refused.status != 0
     assert "root@elsewhere:1 holds this host since" in refused.said
     assert refused.changed == {"h1": 0, "h2": 0}
+
+
+def test_a_jail_whose_record_names_another_host_is_moved_there(fleet: Fleet) -> None:
+    was = fleet.root("alice")
+    (was / "home/mine").write_text("of the customer\n")
+    put(fleet.inventory / "jails/alice.yml", record("alice", "h2"))
+    refused = fleet.run("site.yml")
+    assert refused.status != 0
+    assert "ansible-playbook move.yml -e jail=alice" in " ".join(refused.said.split())
+    assert refused.changed == {"h1": 0, "h2": 0}
+
+    early = fleet.run("move.yml", jail="alice", destroy="alice")
+    assert early.status != 0
+    assert "alice is still on h1; move it first" in " ".join(early.said.split())
+    moved = fleet.run("move.yml", jail="alice")
+    assert moved.status == 0, moved.said
+    there = fleet.hosts["h2"].path(f"{ROOTS}/h2/alice")
+    assert (there / "home/mine").read_text() == (was / "home/mine").read_text() == "of the customer\n"
+    assert "alice" in fleet.hosts["h2"].run(["jls", "name"]).out.split()
+    assert fleet.running() == sorted(JAILS)
+
+    ended = fleet.run("move.yml", jail="alice", destroy="alice")
+    assert ended.status == 0, ended.said
+    assert (was.exists(), there.exists(), fleet.running()) == (False, True, sorted(JAILS))
+    settled = fleet.run("site.yml")
+    assert (settled.status, settled.changed) == (0, {"h1": 0, "h2": 0}), settled.said
+    assert (fleet.holder("h1"), fleet.holder("h2")) == ("", "")
