@@ -90,7 +90,7 @@ class Fleet:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=200,
         )
         recap = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+) ", done.stdout, re.MULTILINE)
         return Ended(done.returncode, done.stdout + done.stderr, {host: int(number) for host, number in recap})
@@ -238,6 +238,8 @@ def test_a_run_that_was_killed_does_not_keep_the_next_one_waiting(fleet: Fleet) 
     assert refused.status != 0
     assert "root@elsewhere:1 holds this host since" in refused.said
     assert refused.changed == {"h1": 0, "h2": 0}
+    for host in fleet.hosts.values():
+        host.path("/var/run/jailisp.run").write_text("")
 
 
 def test_a_jail_whose_record_names_another_host_is_moved_there(fleet: Fleet) -> None:
