@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import tarfile
+import time
+import types
 import typing as t
 from pathlib import Path
+
+import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._fresh import note
 from model import archive, source_tree
@@ -19,6 +24,7 @@ from support.lab import Lab, Result
 OLD, NEW = "15.0-RELEASE-p3", "15.1-RELEASE-p1"
 ARCHIVES = {OLD: "/var/base-15.0.txz", NEW: "/var/base.txz"}
 ROOTS = "/usr/local/jails/h1"
+STEPS = "ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps"
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
 STORAGES = ("directory", "image", "dataset")
 RC_CONF = {"path": "etc/rc.conf", "content": 'sshd_enable="YES"\n'}
@@ -119,8 +125,17 @@ class Yard:
         return {"mode": "installworld", "releases": {**self.releases, NEW: {**self.releases[NEW], "src": "/usr/src"}}}
 
     def upgrade(self, **more: t.Any) -> Result:
-        """Run the module."""
-        return self.lab.module("jail_upgrades", **self.parameters(**more))
+        """Run the module. What it waits for a second for it sees at once: nothing in the model takes time to answer."""
+        slept = [0.0]
+        clock = types.SimpleNamespace(
+            time=time.time,
+            strftime=time.strftime,
+            monotonic=lambda: slept[0],
+            sleep=lambda seconds: slept.append(slept.pop() + seconds),
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(importlib.import_module(STEPS), "time", clock)
+            return self.lab.module("jail_upgrades", **self.parameters(**more))
 
     def version(self, name: str) -> str:
         """Return the release that a root holds."""
