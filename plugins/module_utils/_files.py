@@ -204,6 +204,24 @@ class Files:
 
         return {name: look(name) for name in names}
 
+    def links_below(self, root: str, folders: t.Iterable[str]) -> dict[str, str | None]:
+        """Return where what is neither folder nor file below folders of a root leads, by path below the root.
+
+        None for what is no link. The folders are folders, as :meth:`kinds` says. Nobody may be at work in the root
+        meanwhile.
+        """
+        found: dict[str, str | None] = {}
+        for path in self._below(root, folders):
+            place = os.path.join(self.path(root), path)
+            kind = _kind(place)
+            if kind not in ("file", "missing"):
+                found[path] = os.readlink(place) if kind == "link" else None
+            if len(found) > MOST_FINGERPRINTS:
+                raise OSError(
+                    errno.EFBIG, f"{root} holds more than {MOST_FINGERPRINTS} links and the like around {path}"
+                )
+        return found
+
     def fingerprints(self, root: str, folder: str) -> dict[str, str]:
         """Return what tells each file below a folder of a customer's root from what it was: by path below the root.
 

@@ -78,6 +78,7 @@ class Base:
 
     def _rows(self, name: str, fields: int) -> list[list[str]]:
         try:
+            _see_no_fifo(self.ctx, f"{self.root}/etc/{name}")
             text = self.path(f"etc/{name}").read_text(errors="surrogateescape")
         except OSError as error:
             raise Exit(EX_OSFILE, f"{self.root}/etc/{name}: {reason(error)}") from None
@@ -549,11 +550,15 @@ COMMANDS: dict[str, t.Callable[[Base, Found, str], int]] = {
 # pwd_mkdb -------------------------------------------------------------------------------------------------------------
 
 
-def _lines(ctx: Context, name: str) -> list[str]:
-    """Return the lines of an account file, none of them longer than pwd_mkdb(8) reads."""
+def _see_no_fifo(ctx: Context, name: str) -> None:
     if ctx.path(name).is_fifo():
         raise Exit(1, f"the model does not wait until somebody writes to {name}")
+
+
+def _lines(ctx: Context, name: str) -> list[str]:
+    """Return the lines of an account file, none of them longer than pwd_mkdb(8) reads."""
     try:
+        _see_no_fifo(ctx, name)
         with ctx.path(name).open(errors="surrogateescape", newline="\n") as file:
             lines = file.read(MAX_BYTES).removesuffix("\n").split("\n")
     except OSError as error:

@@ -26,7 +26,9 @@ CAP_MKDB = "usage: cap_mkdb [-b | -l] [-v] [-f outfile] file [file ...]\n"
 SERVICES_MKDB = "usage:\tservices_mkdb [-b | -l] [-q] [-o <db>] [<servicefile>]\n"
 # The base system's certificates, and those that the root's owner trusts.
 TRUSTED = ("usr/share/certs/trusted", "usr/local/share/certs")
+UNTRUSTED = ("usr/share/certs/untrusted",)
 CERTS, BUNDLE = "etc/ssl/certs", "etc/ssl/cert.pem"
+NO_CERTS = "etc/ssl/untrusted"
 
 
 def certctl(ctx: Context) -> int:
@@ -35,33 +37,54 @@ def certctl(ctx: Context) -> int:
     if words not in (["list"], ["rehash"]):
         usage(ctx, CERTCTL)
     top = flags.get("D", [ctx.env.get("DESTDIR", "")])[-1].rstrip("/")
-    found = dict(_certificates(ctx, top))
     if words == ["list"]:
-        for name in found:
+        for name, _content in _certificates(ctx, [f"{top}/{CERTS}"]):
             ctx.print(name)
         return 0
-    folder = ctx.path(f"{top}/{CERTS}")
+    untrusted = {content for _name, content in _certificates(ctx, [f"{top}/{path}" for path in (*UNTRUSTED, NO_CERTS)])}
+    found = {content for _name, content in _certificates(ctx, [f"{top}/{path}" for path in (*TRUSTED, CERTS)])}
+    trusted = sorted(found - untrusted)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.0"):
-            old.unlink()
-        for content in found.values():
-            _replace(ctx, folder / f"{hashlib.sha256(content).hexdigest()[:8]}.0", content, 0o444)
-        _replace(ctx, ctx.path(f"{top}/{BUNDLE}", follow=False), b"".join(found.values()), 0o444)
+        for path, contents in ((NO_CERTS, sorted(untrusted)), (CERTS, trusted)):
+            _keep_certificates(ctx, f"{top}/{path}", contents)
+        _replace(ctx, ctx.path(f"{top}/{BUNDLE}", follow=False), b"".join(trusted), 0o444)
     except OSError as error:
         raise Exit(1, f"{top}/{CERTS}: {reason(error)}") from None
     return 0
 
 
-def _certificates(ctx: Context, top: str) -> t.Iterator[tuple[str, bytes]]:
+def _keep_certificates(ctx: Context, path: str, contents: list[bytes]) -> None:
+    """Have a folder hold these and no other file, as write_certs() of certctl.c does."""
+    folder = ctx.path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {f"{hashlib.sha256(content).hexdigest()[:8]}.0": content for content in contents}
+    for old in folder.iterdir():
+        if old.name not in names and (old.is_symlink() or not old.is_dir()):
+            old.unlink()
+    for name, content in names.items():
+        _replace(ctx, folder / name, content, 0o444)
+
+
+def _certificates(ctx: Context, folders: list[str]) -> t.Iterator[tuple[str, bytes]]:
     """Yield names and contents; what is no certificate is passed over, wherever a link leads."""
-    for folder in TRUSTED:
-        place = ctx.path(f"{top}/{folder}")
-        for name in sorted(os.listdir(place)) if place.is_dir() else ():
-            path = ctx.path(f"{top}/{folder}/{name}")
-            content = path.read_bytes() if name.endswith(".pem") and path.is_file() else b""
+    for folder in folders:
+        for name, path in _files(ctx, folder, ()):
+            content = path.read_bytes()
             if content.startswith(b"-----BEGIN CERTIFICATE-----"):
                 yield name, content
+
+
+def _files(ctx: Context, folder: str, above: tuple[Path, ...]) -> t.Iterator[tuple[str, Path]]:
+    """Yield the files below a folder and whatever links lead to (fts(3) with FTS_LOGICAL), a circle but once."""
+    place = ctx.path(folder)
+    if place in above or not place.is_dir():
+        return
+    for name in sorted(os.listdir(place)):
+        path = ctx.path(f"{folder}/{name}")
+        if path.is_dir():
+            yield from _files(ctx, f"{folder}/{name}", (*above, place))
+        elif path.is_file():
+            yield name, path
 
 
 def _replace(ctx: Context, path: Path, content: bytes, mode: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import time
 import typing as t
@@ -19,6 +20,8 @@ if t.TYPE_CHECKING:
 
     from model.command import Context
 
+# Of the machine that the model runs on.
+PATH_MAX = 4096
 # Room is taken by such blocks, in bytes.
 BLOCK = 4096
 
@@ -351,7 +354,10 @@ class Remover:
             return self._warn(name, "is a directory")
         if self.recursive and not (below and "x" in self.flags and self.files.is_mount(path)):
             for entry in self.files.names(path):
-                self.remove(f"{name}/{entry}", path / entry, below=True)
+                if len(os.fspath(path / entry)) < PATH_MAX:
+                    self.remove(f"{name}/{entry}", path / entry, below=True)
+                else:
+                    _remove_deep(path, entry)
         if not self._agreed(name):
             return False
         try:
@@ -584,6 +590,9 @@ class _Changer:
         if path.is_dir() and not path.is_symlink():
             for name in self.files.names(path):
                 child = path / name
+                if len(os.fspath(child)) >= PATH_MAX:
+                    # fts(3) goes there step by step. The model knows files by their paths: this one is as it was made.
+                    continue
                 crosses = "x" in self.flags and self.files.is_mount(child)
                 yield from [child] if crosses else self._tree(child)
         yield path
@@ -669,6 +678,15 @@ def chflags(ctx: Context) -> int:
             changer.files.set_flags(path, new)
 
     return changer.run(names[1:], change)
+
+
+def _remove_deep(folder: Path, name: str) -> None:
+    """Remove what the model knows nothing of, for it has no path on this machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        shutil.rmtree(name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flag_words(text: str) -> tuple[set[str], set[str], bool]:

@@ -464,6 +464,11 @@ class _Counter:
             self.ctx.warn(f"{name}: No such file or directory")
             self.status = 1
             return 0
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            # fts(3) goes there step by step, but here is no path to it. There are folders only, and little in them.
+            return 0
         size = status.st_size if "A" in self.flags else blocks(status) * 512
         if not st.S_ISDIR(status.st_mode):
             if status.st_nlink > 1 and "l" not in self.flags:

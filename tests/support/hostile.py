@@ -208,6 +208,15 @@ NAMES = {
     "tilde": "~root",
 }
 
+# What certctl(8) reads and cleans in the course of installworld.
+CERTIFICATES: dict[str, Plant] = {
+    "certificates are all files of the host": _linked("usr/local/share/certs/all", "/"),
+    "other certificates are the host's": _linked("etc/ssl/untrusted", "/var/victims"),
+    "more certificates are the host's": _linked("usr/local/share/certs", "/var/victims"),
+    "a certificate is the host's secret": _linked("usr/share/certs/trusted/mine.pem", FILE),
+    "a certificate is a fifo": lambda root: root.fifo("usr/share/certs/trusted/mine.pem"),
+}
+
 # The tricks that are no link of one path. A name says what is where.
 TRICKS: dict[str, Plant] = {
     "lib -> /": _linked("lib", "/"),
@@ -261,14 +270,12 @@ TRICKS: dict[str, Plant] = {
     "etc/master.passwd is immutable": _immutable("etc/master.passwd", "uchg"),
     "bin is immutable": _immutable("bin", "schg"),
     "bin/sh is held": _immutable("bin/sh", "sunlnk"),
-    "usr/bin/uname can only grow": _immutable("usr/bin/uname", "sappnd"),
+    "bin/cat can only grow": _immutable("bin/cat", "sappnd"),
     "lib/libc.so.7 has all flags": _immutable("lib/libc.so.7", "schg", "uchg", "sappnd", "uappnd", "sunlnk", "uunlnk"),
     "the root is immutable": _immutable(".", "schg"),
     "a tmpfs over usr/share": lambda root: root.mount("tmpfs", "tmpfs", "usr/share"),
     "home over usr/libexec": lambda root: root.mount("nullfs", "home", "usr/libexec"),
     "lib over etc": lambda root: root.mount("nullfs", "lib", "etc"),
-    "a certificate is the host's secret": _linked("usr/share/certs/trusted/mine.pem", FILE),
-    "a certificate is a fifo": lambda root: root.fifo("usr/share/certs/trusted/mine.pem"),
     "conflicts are left": lambda root: root.file("var/db/etcupdate/conflicts/etc/rc", "<<<<<<< yours\n"),
     "the old tree is a lie": lambda root: root.file("var/db/etcupdate/current/etc/rc", "never there\n"),
     "the work folder is a file": lambda root: root.file("var/db/etcupdate", "mine\n"),
@@ -304,7 +311,7 @@ def _named() -> t.Iterator[tuple[str, Plant]]:
 
 
 # Those that are quick to go through, and all.
-CHOICE: dict[str, Plant] = TRICKS | dict(_in_place()) | dict(_named())
+CHOICE: dict[str, Plant] = TRICKS | CERTIFICATES | dict(_in_place()) | dict(_named())
 KINDS: dict[str, Plant] = CHOICE | dict(_links())
 
 

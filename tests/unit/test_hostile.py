@@ -33,6 +33,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Ground]:
 
 OPERATIONS = ("look", "converge", "restart", "leave", "upgrade", "upgrade by installworld", "roll back")
 CASES = [(kind, word) for kind in hostile.KINDS for word in OPERATIONS][::EVERY]
+CASES += [(kind, "upgrade by installworld") for kind in hostile.CERTIFICATES]
 CASES += [(kind, word) for kind in hostile.MOVING for word in OPERATIONS[:2]]
 
 

@@ -32,11 +32,15 @@ from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal impo
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.space import LIST, parse_spaces, shortage
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import (
+    CERTIFICATES,
     DERIVED,
     Tree,
+    certificates_elsewhere,
+    inner_target,
     obstacles,
     own_links,
     shown,
+    with_above,
     written,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
@@ -205,9 +209,16 @@ class CheckRoot:
         if self.image and not own:
             raise Unfit("its image is not mounted")
         found = obstacles(self.tree, kinds(host, self.path, self.tree, whole=self.whole), whole=self.whole)
+        found += self._certificates(host) if self.whole else []
         if found:
             raise Unfit(f"{shown(found)}; have its customer put that right")
         return ""
+
+    def _certificates(self, host: Host) -> list[str]:
+        found = host.files.kinds(self.path, with_above(CERTIFICATES))
+        links = host.files.links_below(self.path, [folder for folder in CERTIFICATES if found[folder] == "folder"])
+        inner = [path for path in map(inner_target, links, links.values()) if path is not None]
+        return certificates_elsewhere(links, found | host.files.kinds(self.path, with_above(inner)))
 
     def __str__(self) -> str:
         """Show it in one line."""

@@ -10,6 +10,7 @@ Where the release writes, nothing may lead elsewhere: as root of the host it wou
 
 from __future__ import annotations
 
+import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
@@ -27,12 +28,17 @@ CUSTOMERS = frozenset(
 GENERATED = (".db", ".tmp", ".new")
 # Made from others of them, which are merged.
 DERIVED = ("etc/login.conf.db", "etc/passwd", "etc/pwd.db", "etc/spwd.db")
+# What installworld has certctl(8) read and clean, through whatever links are there.
+CERTIFICATES = ("etc/ssl/blacklisted", "etc/ssl/certs", "etc/ssl/untrusted", "usr/local/share/certs", "usr/share/certs")
 SHOWN = 5
 # Of `tar -tv`: mode, links, owner, group, size, three of the date, name.
 COLUMNS = 9
 SIZE = re.compile(r"[0-9]{1,19}")
 # What the smallest file takes on a disk.
 BLOCK = 4096
+
+
+Kinds = t.Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,49 @@ def obstacles(tree: Tree, kinds: t.Mapping[str, str], *, whole: bool) -> list[st
 
 
 ALLOWED = ("folder", "missing")
+
+
+def with_above(paths: t.Iterable[str]) -> list[str]:
+    """Return paths below a root and all folders above them there."""
+    return sorted({above for path in paths for above in (path, *_above(path))})
+
+
+def _above(path: str) -> t.Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def inner_target(path: str, target: str | None) -> str | None:
+    """Return where a link leads if that is below the root for whoever is outside of it too, None if it is not."""
+    inner = posixpath.normpath(posixpath.join(posixpath.dirname(path), target or "/"))
+    return None if inner.startswith(("/", "..")) else inner
+
+
+def certificates_elsewhere(links: t.Mapping[str, str | None], kinds: Kinds) -> list[str]:
+    """Return what leads certctl(8) out of the root.
+
+    ``links``: what lies in folders of :data:`CERTIFICATES` and is no file, and where it leads. ``kinds``: those of
+    these folders and of each :func:`inner_target`, and of all above them.
+    """
+    bad = [
+        f"{path} is {_a(kinds[path])} instead of a folder"
+        for path in with_above(CERTIFICATES)
+        if _is_no_folder(kinds, path)
+    ]
+    for path, target in links.items():
+        inner = inner_target(path, target)
+        # A certificate that is gone leaves its link behind.
+        if (
+            inner is None
+            or kinds[inner] not in ("file", "missing")
+            or any(_is_no_folder(kinds, each) for each in _above(inner))
+        ):
+            bad.append(f"{path} is {'a link to no file of the root' if target else 'no certificate'}")
+    return bad
+
+
+def _is_no_folder(kinds: Kinds, path: str) -> bool:
+    return kinds[path] not in ALLOWED
 
 
 def _a(kind: str) -> str:

@@ -280,4 +280,22 @@ def test_certificates_of_both_places_are_put_where_openssl_looks(builder: Builde
     assert bundle.count("BEGIN CERTIFICATE") == 2
     assert "root:" not in bundle
     assert len(list(builder.root.joinpath("etc/ssl/certs").glob("*.0"))) == 2
-    assert builder.run(f"certctl -D {ROOT} list").out == "Model_Root_CA.pem\nown.pem\n"
+    listed = builder.run(f"certctl -D {ROOT} list").out.splitlines()
+    assert listed == sorted(path.name for path in builder.root.joinpath("etc/ssl/certs").glob("*.0"))
+
+
+def test_certificates_are_looked_for_behind_links_and_what_is_no_certificate_is_removed(builder: Builder) -> None:
+    builder.fresh(NEW)
+    kept, others = builder.root / "home/kept", builder.root / "home/others"
+    for folder in (kept, others):
+        folder.mkdir(parents=True)
+    (kept / "own.pem").write_text("-----BEGIN CERTIFICATE-----\nb3du\n-----END CERTIFICATE-----\n")
+    (kept / "circle").symlink_to(f"{ROOT}/home")
+    (others / "mine").write_text("mine\n")
+    builder.root.joinpath("usr/local/share").mkdir(parents=True)
+    builder.root.joinpath("usr/local/share/certs").symlink_to(f"{ROOT}/home/kept")
+    builder.root.joinpath("etc/ssl/untrusted").rmdir()
+    builder.root.joinpath("etc/ssl/untrusted").symlink_to(f"{ROOT}/home/others")
+    builder.make("installworld")
+    assert builder.root.joinpath("etc/ssl/cert.pem").read_text().count("BEGIN CERTIFICATE") == 2
+    assert list(others.iterdir()) == []

@@ -342,6 +342,22 @@ def test_fingerprints_differ_when_a_file_does(files: Files, tmp_path: Path) -> N
         before = files.fingerprints("/root", "etc")
 
 
+def test_what_is_neither_folder_nor_file_is_found_and_where_it_leads(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certs = tmp_path / "root/certs"
+    (certs / "more").mkdir(parents=True)
+    (certs / "file").write_text("x")
+    (certs / "up").symlink_to("/")
+    (certs / "more/gone").symlink_to("../gone")
+    os.mkfifo(certs / "fifo")
+    found = {"certs/up": "/", "certs/more/gone": "../gone", "certs/fifo": None}
+    assert files.links_below("/root", ["certs"]) == found
+    monkeypatch.setattr(sys.modules[Files.__module__], "MOST_FINGERPRINTS", 2)
+    with pytest.raises(OSError, match="more than 2 links"):
+        files.links_below("/root", ["certs"])
+
+
 def test_too_many_files_are_not_looked_at(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[Files.__module__], "MOST_FINGERPRINTS", 2)
     (tmp_path / "etc").mkdir()

@@ -10,12 +10,16 @@ import pytest
 
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import ParseError
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.tree import (
+    CERTIFICATES,
     Tree,
+    certificates_elsewhere,
+    inner_target,
     obstacles,
     own_links,
     parse_listing,
     shown,
     unit_of,
+    with_above,
     written,
 )
 
@@ -100,6 +104,47 @@ def test_what_an_archive_replaces_is_no_obstacle() -> None:
 def test_files_of_etc_that_are_none_are_the_customers_own() -> None:
     assert own_links(TREE, FINE) == []
     assert own_links(TREE, FINE | {"etc/group": "link"}) == ["etc/group"]
+
+
+FOLDERS = dict.fromkeys(with_above(CERTIFICATES), "folder")
+
+
+@pytest.mark.parametrize(
+    ("target", "kinds"),
+    [
+        ("../../../usr/share/certs/trusted/a.pem", {"usr/share/certs/trusted/a.pem": "file"}),
+        ("../../../usr/share/certs/trusted/gone.pem", {"usr/share/certs/trusted/gone.pem": "missing"}),
+        ("a.pem", {"etc/ssl/certs/a.pem": "file"}),
+    ],
+)
+def test_a_certificate_may_be_a_link_to_one_in_the_root(target: str, kinds: dict[str, str]) -> None:
+    found = FOLDERS | {"usr/share/certs/trusted": "folder"} | kinds
+    assert certificates_elsewhere({"etc/ssl/certs/1.0": target}, found) == []
+    assert inner_target("etc/ssl/certs/1.0", target) in kinds
+
+
+@pytest.mark.parametrize(
+    ("target", "kinds"),
+    [
+        ("/etc/ssl/cert.pem", {}),
+        ("../../../../bob/cert.pem", {}),
+        ("../../../..", {}),
+        ("../..", {"etc": "folder"}),
+        ("a.pem", {"etc/ssl/certs/a.pem": "link"}),
+        ("a.pem", {"etc/ssl/certs/a.pem": "fifo"}),
+        ("more/a.pem", {"etc/ssl/certs/more": "link", "etc/ssl/certs/more/a.pem": "missing"}),
+    ],
+)
+def test_a_certificate_that_is_elsewhere_is_named(target: str, kinds: dict[str, str]) -> None:
+    wrong = certificates_elsewhere({"etc/ssl/certs/1.0": target}, FOLDERS | kinds)
+    assert wrong == ["etc/ssl/certs/1.0 is a link to no file of the root"]
+
+
+def test_what_is_no_certificate_and_what_is_no_folder_of_them_is_named() -> None:
+    assert certificates_elsewhere({}, FOLDERS | {"etc/ssl/untrusted": "missing"}) == []
+    assert certificates_elsewhere({"usr/share/certs/x": None}, FOLDERS) == ["usr/share/certs/x is no certificate"]
+    moved = certificates_elsewhere({}, FOLDERS | {"usr/local": "link", "usr/local/share": "missing"})
+    assert moved == ["usr/local is a link instead of a folder"]
 
 
 def test_a_long_list_is_cut() -> None:
