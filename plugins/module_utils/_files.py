@@ -89,6 +89,13 @@ class Files:
         """Return the bytes of a file."""
         return os.lstat(self.path(name)).st_size
 
+    def moment(self, name: str) -> float | None:
+        """Return when a file was last written, in seconds of the epoch; None if there is none."""
+        try:
+            return os.lstat(self.path(name)).st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def extent(self, name: str) -> Extent | None:
         """Return how large a plain file is; None if there is none of that name, or something else."""
         try:

@@ -20,7 +20,7 @@ from ansible_collections.jailisp.vps.plugins.module_utils._archives.render impor
 from ansible_collections.jailisp.vps.plugins.module_utils._command import LONG_SECONDS, Command, output
 from ansible_collections.jailisp.vps.plugins.module_utils._plan import MakeFolder, Run, Step, Write
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import Fetch, numbers_of
-from ansible_collections.jailisp.vps.plugins.module_utils._source_tree import release_of
+from ansible_collections.jailisp.vps.plugins.module_utils._source_tree import built_at, release_of
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.destroy import clear, staging
 from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import (
     VERSION_FILE,
@@ -54,12 +54,14 @@ _CONFIGURATION = """{name}: {{
 class Origin:
     """What a host has to make a release from.
 
-    ``version`` is the release that it says it is, None while that cannot be told. ``dataset`` is the one that is given,
-    None if it is not there. ``lacks`` is what pkg(8) lacks, ``architecture`` what it installs for. ``begun``: there is
+    ``version`` is the release that it says it is, None while that cannot be told. ``rebuilt``: the source tree was
+    built again after the archive was made of it. ``dataset`` is the one that is given, None if it is not there.
+    ``lacks`` is what pkg(8) lacks, ``architecture`` what it installs for. ``begun``: there is
     something half made, ``cloned``: a clone too. ``folder``: the folder of made archives is there.
     """
 
     version: str | None = None
+    rebuilt: bool = False
     dataset: Dataset | None = None
     lacks: str = ""
     architecture: str = ""
@@ -81,7 +83,9 @@ def origin_of(host: Host, release: Release, parent: str | None) -> Origin:
         folder=files.kind(posixpath.dirname(archive)) != "missing",
     )
     if release.source is not None:
-        return replace(found, version=release_of(files, release.source))
+        made = files.moment(archive)
+        rebuilt = made is not None and built_at(files, release.source) > made
+        return replace(found, version=release_of(files, release.source), rebuilt=rebuilt)
     if release.packages is not None:
         architecture = output(host.runner, "sysctl", "-n", "hw.machine_arch").strip()
         return replace(found, lacks=_lacks(host, release.packages), architecture=architecture)
@@ -127,7 +131,8 @@ def complaint(release: Release, origin: Origin) -> str | None:
     if origin.version != release.name:
         hint = "build that one there" if release.source else "name one that does"
         return f"{given} holds {origin.version or 'no release'}, not {release.name}; {hint}, or name the release so"
-    return None
+    again = f"{given} was built again after {release.archive} was made of it; remove that file: it is made anew"
+    return again if origin.rebuilt else None
 
 
 def obtained(missing: t.Collection[Release], origins: t.Mapping[str, Origin], parent: str | None) -> list[Step]:

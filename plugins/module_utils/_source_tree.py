@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
 # Where buildworld puts what it makes, below it the path of the source tree and a folder for each architecture.
 OBJECTS = "/usr/obj"
 BUILT = "bin/freebsd-version/freebsd-version"
+# Every buildworld writes it.
+METADATA = "toolchain-metadata.mk"
 NEWVERS = "sys/conf/newvers.sh"
 NUMBER = re.compile(r'^(REVISION|BRANCH)="?([0-9A-Za-z.-]+)"?$', re.MULTILINE)
 
@@ -30,13 +32,18 @@ def parse_newvers(text: str | None) -> str | None:
 
 def release_of(files: Files, source: str) -> str | None:
     """Return the release that was built, or where that is elsewhere, the one that would be."""
-    folder = f"{OBJECTS}{source}"
-    texts = [files.read(f"{folder}/{name}/{BUILT}") for name in files.names(folder) if _is_architecture(name)]
+    texts = [files.read(f"{folder}/{BUILT}") for folder in _objects(files, source)]
     return next((version for text in texts if (version := parse_version(text))), None) or parse_newvers(
         files.read(f"{source}/{NEWVERS}")
     )
 
 
-def _is_architecture(name: str) -> bool:
+def built_at(files: Files, source: str) -> float:
+    """Return when the tree was last built, in seconds of the epoch; 0 if that was elsewhere."""
+    return max((files.moment(f"{folder}/{METADATA}") or 0 for folder in _objects(files, source)), default=0)
+
+
+def _objects(files: Files, source: str) -> list[str]:
+    folder = f"{OBJECTS}{source}"
     # Such as amd64.amd64; what lies beside it is of no world.
-    return "." in name
+    return [f"{folder}/{name}" for name in files.names(folder) if "." in name]

@@ -98,7 +98,10 @@ options:
       - If not given, roots are folders or images, and what is kept is an archive.
     type: str
   mode:
-    description: Whether a root is written from the archive, or by C(make installworld).
+    description:
+      - Whether a root is written from the archive, or by C(make installworld). The host then makes an archive of C(src)
+        too, once, beside any that is given, since a root is checked by what installworld writes; it is refused when
+        the sources were built again afterwards.
     type: str
     choices: [archive, installworld]
     default: archive

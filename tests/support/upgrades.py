@@ -137,6 +137,17 @@ class Yard:
             patch.setattr(importlib.import_module(STEPS), "time", clock)
             return self.lab.module("jail_upgrades", **self.parameters(**more))
 
+    def converge(self, **more: t.Any) -> Result:
+        """Run the module, which makes an archive first; that much is foretold, and a second run changes nothing."""
+        foretold = self.lab.check("jail_upgrades", **self.parameters(**more))
+        result = self.upgrade(**more)
+        assert not result.get("failed"), result["msg"]
+        assert all(result[key] == foretold[key] for key in ("changed", "before", "after", "diff"))
+        assert result["commands"][: len(foretold["commands"])] == foretold["commands"]
+        again = self.upgrade(**more)
+        assert (again["changed"], again["commands"]) == (False, [])
+        return result
+
     def version(self, name: str) -> str:
         """Return the release that a root holds."""
         text = self.lab.files.read(f"{self.path(name)}/bin/freebsd-version") or ""

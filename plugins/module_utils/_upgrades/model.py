@@ -65,20 +65,24 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     releases = {name: release(name, record, made) for name, record in parameters["releases"].items()}
     check_pool(releases, dataset)
     jails = {name: _jail(record) for name, record in by_name(parameters["jails"], "jails").items()}
+    installworld = parameters["mode"] == "installworld"
     for name, jail in jails.items():
         if dataset and jail.image:
             raise InvalidDesired(f"jails: {name}: image: has no meaning with dataset; leave one of them out")
         if not back:
-            _known(name, jail.release, releases, installworld=parameters["mode"] == "installworld")
-    if parameters["delete_old"] and parameters["mode"] != "installworld":
+            _known(name, jail.release, releases, installworld=installworld)
+    if parameters["delete_old"] and not installworld:
         raise InvalidDesired("delete_old: only make(1) knows what is old; say mode: installworld too")
+    # A root is safe from installworld once it was checked by what that writes, which a given archive does not tell.
+    sources = {jail.release for jail in jails.values()} if installworld and not back else set()
+    releases |= {name: release(name, {"src": releases[name].source}, made) for name in sources}
     return Wish(
         jails=jails,
         back=back,
         releases=releases,
         folder=plain("folder", parameters["folder"]),
         dataset=dataset,
-        installworld=parameters["mode"] == "installworld",
+        installworld=installworld,
         delete_old=parameters["delete_old"],
         keep_conflicts=parameters["conflicts"] == "keep",
         most_failures=parameters["most_failures"],

@@ -15,7 +15,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._jails.parse import pa
 from ansible_collections.jailisp.vps.plugins.module_utils._making import origin_of
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import digest_of, is_obtained
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades import journal as journals
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import build_of
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import wish
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.plan import (
     Actual,
@@ -38,7 +37,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._files import Files
     from ansible_collections.jailisp.vps.plugins.module_utils._making import Origin
     from ansible_collections.jailisp.vps.plugins.module_utils._plan import Host, Plan
-    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail
 
 
@@ -55,7 +53,6 @@ class Upgrades:
         # Reading an archive takes long; it is read once, also when the host is looked at again afterwards.
         self._digests: dict[str, str | None] = {}
         self._trees: dict[str, Tree] = {}
-        self._builds: dict[str, Build] = {}
         self._origins: dict[str, Origin] = {}
 
     def observe(self, host: Host) -> Actual:
@@ -72,7 +69,6 @@ class Upgrades:
             kernel=kernel,
             run=self._run,
             trees=dict(self._trees),
-            builds=dict(self._builds),
             digests=dict(self._digests),
             origins=dict(self._origins),
             there=self._there(host.files),
@@ -84,14 +80,21 @@ class Upgrades:
         release = self.wish.releases[name]
         if self._digests.get(name) is None:
             self._digests[name] = digest_of(host.files, release)
-        if is_obtained(release, self._digests[name]):
+        missing = is_obtained(release, self._digests[name])
+        if missing:
             self.attempts = 2
-            if release.is_made:
-                self._origins[name] = origin_of(host, release, self.wish.dataset)
+        if release.is_made and (missing or self._is_installed(name)):
+            self._origins[name] = origin_of(host, release, self.wish.dataset)
         if name not in self._trees and self._digests[name] == release.sha256:
             self._trees[name] = parse_listing(output(host.runner, "tar", "-tvf", release.archive))
-            if self.wish.installworld and release.source is not None and not self.wish.back:
-                self._builds[name] = build_of(host, release)
+
+    def _is_installed(self, name: str) -> bool:
+        """Whether installworld writes a release, from what its source tree holds now."""
+        return (
+            self.wish.installworld
+            and not self.wish.back
+            and name in {jail.release for jail in self.wish.jails.values()}
+        )
 
     def _there(self, files: Files) -> frozenset[str]:
         folder = self.wish.folder

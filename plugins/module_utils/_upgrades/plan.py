@@ -34,7 +34,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._plan import (
     Step,
 )
 from ansible_collections.jailisp.vps.plugins.module_utils._releases import complaint, is_obtained
-from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import mismatch
 from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.journal import (
     BACK,
     BEGUN,
@@ -71,7 +70,6 @@ from ansible_collections.jailisp.vps.plugins.module_utils._worlds.parse import V
 
 if t.TYPE_CHECKING:
     from ansible_collections.jailisp.vps.plugins.module_utils._releases import Release
-    from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.builds import Build
     from ansible_collections.jailisp.vps.plugins.module_utils._upgrades.model import Jail, Wish
 
 SNAPSHOT = "jailisp-upgrade"
@@ -99,9 +97,9 @@ class Found:
 class Actual:
     """What is: the jails, the kernel's release, and what upgrades need of the host.
 
-    ``trees`` and ``digests`` are those of the releases that are read, ``builds`` those of which sources are read too,
-    ``origins`` what those are made from that the host makes. ``there`` are the paths of the host's own that are there,
-    ``datasets`` the datasets and snapshots. ``run`` tells this run from others.
+    ``trees`` and ``digests`` are those of the releases that are read, ``origins`` what those are made from that the
+    host makes or installworld writes. ``there`` are the paths of the host's own that are there, ``datasets`` the
+    datasets and snapshots. ``run`` tells this run from others.
     """
 
     jails: dict[str, Found]
@@ -109,7 +107,6 @@ class Actual:
     run: str
     trees: dict[str, Tree] = field(default_factory=dict)
     digests: dict[str, str | None] = field(default_factory=dict)
-    builds: dict[str, Build] = field(default_factory=dict)
     origins: dict[str, making.Origin] = field(default_factory=dict)
     there: frozenset[str] = frozenset()
     datasets: dict[str, Space] = field(default_factory=dict)
@@ -204,7 +201,6 @@ def _bad(wish: Wish, actual: Actual, going: list[str]) -> dict[str, str]:
         packaged = [each for each in releases if each in wish.releases and wish.releases[each].packages]
         known = [release for release in releases if release not in missing]
         wrong = [text for release in known for text in _wrong(wish, actual, release)]
-        wrong += [text for release in releases[:1] for text in _mixed(wish, actual, release)]
         if not wish.back and is_newer(source, wish.jails[name].release):
             bad[name] = (
                 f"its root holds {source}, which is newer than {wish.jails[name].release}; an upgrade never goes back, "
@@ -275,16 +271,8 @@ def _unread(wish: Wish, actual: Actual, going: list[str]) -> t.Iterator[tuple[st
 def _wrong(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
     release, digest = wish.releases[name], actual.digests.get(name)
     wrong = complaint(release, digest)
-    if digest is None and name in actual.origins:
+    if not wrong and name in actual.origins:
         wrong = making.complaint(release, actual.origins[name])
-    if wrong:
-        yield f"{name}: {wrong}"
-
-
-def _mixed(wish: Wish, actual: Actual, name: str) -> t.Iterator[str]:
-    """Tell what is wrong with the sources of a release that a jail gets; those of the one that it has are not used."""
-    build = actual.builds.get(name)
-    wrong = mismatch(wish.releases[name], build) if build else None
     if wrong:
         yield f"{name}: {wrong}"
 

@@ -68,8 +68,10 @@ def errors(result: Result) -> dict[str, str]:
 def test_a_jail_gets_its_release_and_runs_as_before(anywhere: Yard, mode: str) -> None:
     live(anywhere, "alice")
     before = fixed(anywhere, "alice")
-    more = anywhere.with_sources() if mode == "installworld" else {}
-    result = anywhere.lab.converge("jail_upgrades", **anywhere.parameters(**more))
+    if mode == "installworld":
+        result = anywhere.converge(**anywhere.with_sources())
+    else:
+        result = anywhere.lab.converge("jail_upgrades", **anywhere.parameters())
     assert anywhere.version("alice") == NEW
     assert anywhere.running() == ["alice"]
     assert anywhere.answers("alice")
@@ -418,10 +420,10 @@ def limit(yard: Yard, key: str, room: int) -> None:
     yard.lab.run("zfs", "set", f"{key}={used + room}", "tank/jails/alice")
 
 
-def world_size(yard: Yard) -> int:
+def world_size(yard: Yard, **more: t.Any) -> int:
     """Return what the new world takes, by the refusal of a dataset that has no room at all."""
     limit(yard, "quota", 0)
-    error = errors(yard.lab.check("jail_upgrades", **yard.parameters()))["alice"]
+    error = errors(yard.upgrade(**more))["alice"]
     needed, _blank, rest = error.partition(" bytes are needed beside what its snapshot keeps, and there is room for ")
     assert rest.startswith("0; destroy other snapshots of it, or raise vps_snapshot_room")
     return int(needed)
@@ -430,7 +432,7 @@ def world_size(yard: Yard) -> int:
 @pytest.mark.parametrize("mode", ["archive", "installworld"])
 def test_a_dataset_at_its_quota_is_refused_before_its_jail_is_stopped(pooled: Yard, mode: str) -> None:
     more = pooled.with_sources() if mode == "installworld" else {}
-    size = world_size(pooled)
+    size = world_size(pooled, **more)
     for room in (0, size // 2, size - 1):
         limit(pooled, "quota", room)
         before = pooled.lab.run("jls", "jid")

@@ -1,17 +1,20 @@
 # Copyright (c) 2026, the jailisp.vps authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Upgrades by installworld, from sources that are not of the build that the release's archive is of."""
+"""Upgrades by installworld, from sources that are not what they were, or of which the given archive does not tell."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from model import source_tree
 from support.lab import Lab, snapshot
-from support.upgrades import ARCHIVES, NEW, OLD, Yard
+from support.upgrades import NEW, OLD, Yard
 
 OTHER = "15.1-RELEASE"
+MADE = "/var/jail-releases"
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def yard(lab: Lab) -> Yard:
 
 
 def said(other: str) -> str:
-    return f"{NEW}: src and archive must be of one build, but /usr/src is of {other}, and {ARCHIVES[NEW]} of {NEW}; "
+    return f"{NEW}: /usr/src holds {other}, not {NEW}; "
 
 
 def test_sources_of_another_build_write_nothing(yard: Yard) -> None:
@@ -53,13 +56,35 @@ def test_sources_that_are_not_there_are_refused(yard: Yard) -> None:
     assert (yard.version("alice"), yard.running()) == (OLD, ["alice"])
 
 
-def test_an_archive_that_was_just_fetched_is_compared_too(yard: Yard) -> None:
+def test_a_root_is_checked_by_what_the_sources_write_and_not_by_what_the_archive_has(yard: Yard) -> None:
+    """The small archive has no /usr/bin/uname, where installworld would follow the link into the folder."""
     more = yard.with_sources()
-    source_tree.write(yard.lab.host, OTHER)
-    yard.lab.run("mv", ARCHIVES[NEW], "/base.txz")
-    more["releases"][NEW]["url"] = "file:///base.txz"
-    assert yard.upgrade(**more)["errors"][0]["error"].startswith(said(OTHER))
+    planted = yard.lab.path(yard.path("alice")) / "usr/bin/uname"
+    planted.parent.mkdir(exist_ok=True)
+    yard.lab.path("/var/victim").mkdir()
+    planted.symlink_to("/var/victim")
+    assert "usr/bin/uname is a link instead of a file" in yard.upgrade(**more)["errors"][0]["error"]
+    assert list(yard.lab.path("/var/victim").iterdir()) == []
     assert (yard.version("alice"), yard.running()) == (OLD, ["alice"])
+    planted.unlink()
+    assert not yard.upgrade(**more).get("failed")
+    assert yard.version("alice") == NEW
+
+
+def test_sources_that_were_built_again_are_not_what_the_made_archive_says(yard: Yard) -> None:
+    more = yard.with_sources()
+    yard.lab.path(yard.path("alice")).joinpath("usr/share/certs/trusted/mine.pem").symlink_to("/etc/passwd")
+    assert yard.upgrade(**more)["failed"]
+    (made,) = yard.lab.path(MADE).glob("*.tar.zst")
+    yard.lab.path(yard.path("alice")).joinpath("usr/share/certs/trusted/mine.pem").unlink()
+    os.utime(made, (0, 0))
+    error = yard.upgrade(**more)["errors"][0]["error"]
+    assert error == (
+        f"{NEW}: /usr/src was built again after {MADE}/{made.name} was made of it; remove that file: it is made anew"
+    )
+    assert (yard.version("alice"), yard.running()) == (OLD, ["alice"])
+    made.unlink()
+    assert not yard.upgrade(**more).get("failed")
 
 
 def test_sources_of_the_release_that_a_jail_leaves_do_not_matter(yard: Yard) -> None:
