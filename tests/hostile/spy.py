@@ -27,9 +27,11 @@ class _Audit:
         self.opened: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[t.Any, ...]) -> None:
-        if self.folder and event in EVENTS and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        # Threads of customers are at work while it is set, and when it is taken away.
+        folder = self.folder
+        if folder and event in EVENTS and isinstance(arguments[0], (str, bytes, os.PathLike)):
             path = os.fsdecode(arguments[0])
-            if os.path.realpath(path).startswith(self.folder):
+            if os.path.realpath(path).startswith(folder):
                 self.opened.append(path)
 
 
