@@ -38,9 +38,10 @@ class Wish:
 
     ``back``: they shall go back to what ran before their last upgrade. ``dataset`` is the parent of the jails'
     datasets, None where roots are folders or images. ``folder`` keeps what an upgrade changes, for a rollback.
-    ``installworld``: each root is written by installworld itself. ``delete_old``: and what the release no longer has
-    is deleted. ``keep_conflicts``: a file of /etc that cannot be merged stays the customer's; else he is rolled back.
-    ``most_failures``: after more of them, no further jail is begun. ``seconds``: how long a jail may take to answer.
+    ``installed`` are the releases that installworld itself writes into roots: none, or all that jails shall hold.
+    ``delete_old``: and what such a release no longer has is deleted. ``keep_conflicts``: a file of /etc that cannot
+    be merged stays the customer's; else he is rolled back. ``most_failures``: after more of them, no further jail is
+    begun. ``seconds``: how long a jail may take to answer.
     """
 
     jails: dict[str, Jail]
@@ -48,7 +49,7 @@ class Wish:
     releases: dict[str, Release]
     folder: str
     dataset: str | None
-    installworld: bool
+    installed: frozenset[str]
     delete_old: bool
     keep_conflicts: bool
     most_failures: int
@@ -74,15 +75,15 @@ def wish(parameters: t.Mapping[str, t.Any]) -> Wish:
     if parameters["delete_old"] and not installworld:
         raise InvalidDesired("delete_old: only make(1) knows what is old; say mode: installworld too")
     # A root is safe from installworld once it was checked by what that writes, which a given archive does not tell.
-    sources = {jail.release for jail in jails.values()} if installworld and not back else set()
-    releases |= {name: release(name, {"src": releases[name].source}, made) for name in sources}
+    installed = frozenset(jail.release for jail in jails.values() if installworld and not back)
+    releases |= {name: release(name, {"src": releases[name].source}, made) for name in installed}
     return Wish(
         jails=jails,
         back=back,
         releases=releases,
         folder=plain("folder", parameters["folder"]),
         dataset=dataset,
-        installworld=installworld,
+        installed=installed,
         delete_old=parameters["delete_old"],
         keep_conflicts=parameters["conflicts"] == "keep",
         most_failures=parameters["most_failures"],

@@ -83,18 +83,10 @@ class Upgrades:
         missing = is_obtained(release, self._digests[name])
         if missing:
             self.attempts = 2
-        if release.is_made and (missing or self._is_installed(name)):
+        if release.is_made and (missing or name in self.wish.installed):
             self._origins[name] = origin_of(host, release, self.wish.dataset)
         if name not in self._trees and self._digests[name] == release.sha256:
             self._trees[name] = parse_listing(output(host.runner, "tar", "-tvf", release.archive))
-
-    def _is_installed(self, name: str) -> bool:
-        """Whether installworld writes a release, from what its source tree holds now."""
-        return (
-            self.wish.installworld
-            and not self.wish.back
-            and name in {jail.release for jail in self.wish.jails.values()}
-        )
 
     def _there(self, files: Files) -> frozenset[str]:
         folder = self.wish.folder

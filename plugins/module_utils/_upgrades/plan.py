@@ -354,7 +354,7 @@ def _forward(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
     return (
         *begin,
         *_halt(jail),
-        CheckRoot(name, jail.path, tree, wish.installworld, jail.image),
+        CheckRoot(name, jail.path, tree, jail.release in wish.installed, jail.image),
         *([CheckRoom(name, f"{wish.dataset}/{name}", *_growth(wish, actual, name))] if wish.dataset else []),
         *_keep(wish, actual, jail, known),
         Note(name, KEPT, jail.path, tree),
@@ -496,7 +496,7 @@ def _write(wish: Wish, jail: Jail, tree: Tree, units: tuple[str, ...]) -> list[S
     """Write a release over a root. Flags go first: what is immutable cannot be replaced."""
     release, name = wish.releases[jail.release], jail.name
     commands = [("chflags", "-R", "-x", "0", *[f"{jail.path}/{unit}" for unit in units])]
-    if wish.installworld:
+    if jail.release in wish.installed:
         make = ("make", "-C", release.source or "", "DB_FROM_SRC=yes", f"DESTDIR={jail.path}")
         commands.append((*make, "installworld"))
         commands += [(*make, "-DBATCH_DELETE_OLD_FILES", "delete-old")] if wish.delete_old else []
