@@ -6,9 +6,10 @@
 
 run.py [jails|hosts]
 
-For jails, function calls of Python are counted, not seconds: of the modules alone, on recorded answers of the host,
-when nothing is to be done and when everything is. A module that takes more than GROWTH times the calls for twice the
-jails fails the run.
+For jails, the modules alone are measured, on recorded answers of the host, when nothing is to be done and when
+everything is: by their function calls, which are the same on every machine, and by their CPU time, which also sees what
+a call takes. A module that takes more than GROWTH times the calls for twice the jails fails the run; so do all modules
+together that take more than TIME_GROWTH times the CPU time, which is between what is linear and what is quadratic.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 import tracemalloc
 import typing as t
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,17 @@ BASE = "/var/base.txz"
 JAILS = (50, 100, 200)
 HOSTS, FEWER_HOSTS, JAILS_OF_HOST = 100, 50, 2
 # Twice as many jails, and what does not depend on them.
-GROWTH = 2.2
+GROWTH, TIME_GROWTH = 2.2, 3
 PLUGINS = f"{os.sep}plugins{os.sep}"
 
-Calls = dict[str, int]
+
+@dataclass
+class Cost:
+    """What foretelling takes: function calls, CPU time (s), and memory (MiB) at most, of each module."""
+
+    calls: collections.Counter[str] = field(default_factory=collections.Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: collections.defaultdict(float))
+    memory: dict[str, float] = field(default_factory=lambda: collections.defaultdict(float))
 
 
 def figure(name: str, value: float, unit: str, remark: str = "") -> None:
@@ -63,6 +72,13 @@ def count_calls(work: t.Callable[[], None]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+def seconds_of(work: t.Callable[[], None]) -> float:
+    """Return the CPU time (s) that a piece of work takes."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
 
 
 def peak_of(work: t.Callable[[], None]) -> float:
@@ -101,16 +117,15 @@ class Load:
             if run.result.get("failed"):
                 raise SystemExit(f"{run.module}: {run.result['msg']}")
 
-    def measure(self, what: str) -> tuple[Calls, dict[str, float]]:
-        """Return the calls and the memory that each module takes to foretell, by recorded answers of the host."""
+    def measure(self, what: str) -> Cost:
+        """Return what it takes each module to foretell, by recorded answers of the host."""
         runner, module = self.lab.runner, self.lab.module
         answers: dict[t.Any, t.Any] = {}
         real = runner.run
         runner.run = lambda command: answers.setdefault(command, real(command))  # type: ignore[method-assign]
         self.site.converge(self.lab, "h1", self.resolved, check=True)
         runner.run = lambda command: answers[command]  # type: ignore[method-assign]
-        calls: collections.Counter[str] = collections.Counter()
-        memory: dict[str, float] = {}
+        cost = Cost()
 
         def measured(name: str, *, check: bool = False, **parameters: t.Any) -> t.Any:
             result: list[t.Any] = []
@@ -118,15 +133,16 @@ class Load:
             def work() -> None:
                 result[:] = [module(name, check=check, **copy.deepcopy(parameters))]
 
-            calls[name] += count_calls(work)
-            memory[name] = max(peak_of(work), memory.get(name, 0))
+            cost.calls[name] += count_calls(work)
+            cost.seconds[name] += seconds_of(work)
+            cost.memory[name] = max(peak_of(work), cost.memory[name])
             return result[0]
 
         self.lab.module = measured  # type: ignore[method-assign]
         self.site.converge(self.lab, "h1", self.resolved, check=True)
         self.lab.module, runner.run = module, real  # type: ignore[method-assign]
-        print(f"{what}: {dict(calls)}", flush=True)
-        return dict(calls), memory
+        print(f"{what}: {dict(cost.calls)}", flush=True)
+        return cost
 
 
 def _install(folder: Path, hardware: dict[str, t.Any], release: str) -> Host:
@@ -145,27 +161,35 @@ def _digest(path: Path) -> str:
 
 def measure_jails(folder: Path, patch: pytest.MonkeyPatch) -> int:
     """Measure the modules; return how many grow too fast."""
-    found: dict[tuple[str, int], Calls] = {}
-    memory: dict[str, float] = {}
+    found: dict[tuple[str, int], Cost] = {}
     for jails in JAILS:
         load = Load(folder / str(jails), jails, patch)
-        found["first", jails], _unused = load.measure(f"{jails} new jails")
+        found["first", jails] = load.measure(f"{jails} new jails")
         begin = time.monotonic()
         load.converge()
         took = time.monotonic() - begin
-        found["converged", jails], memory = load.measure(f"{jails} jails, nothing to do")
+        found["converged", jails] = load.measure(f"{jails} jails, nothing to do")
     figure("load_model_converge", took, "s", f"{JAILS[-1]} jails, the model's host and the modules in one process")
     wrong = 0
     for state in ("first", "converged"):
         fewer, more = (found[state, jails] for jails in JAILS[-2:])
-        figure(f"load_calls_{state}", sum(more.values()), "calls", f"all modules, {JAILS[-1]} jails")
-        figure(f"load_growth_{state}", sum(more.values()) / sum(fewer.values()), "ratio", "for twice the jails")
-        for name, count in more.items():
-            if count / fewer[name] > GROWTH:
+        growth = more.calls.total() / fewer.calls.total()
+        seconds, less = sum(more.seconds.values()), sum(fewer.seconds.values())
+        figure(f"load_calls_{state}", more.calls.total(), "calls", f"all modules, {JAILS[-1]} jails")
+        figure(f"load_growth_{state}", growth, "ratio", "for twice the jails")
+        figure(f"load_cpu_{state}", seconds, "s", f"all modules, {JAILS[-1]} jails")
+        figure(f"load_cpu_growth_{state}", seconds / less, "ratio", "for twice the jails")
+        for name, count in more.calls.items():
+            if count / fewer.calls[name] > GROWTH:
                 wrong += 1
-                print(f"VIOLATION {state}: {name} takes {count} calls for {JAILS[-1]} jails, {fewer[name]} for half")
-    name = max(memory, key=lambda each: memory[each])
-    figure("load_memory_of_module", memory[name], "MiB", f"{name}, {JAILS[-1]} jails")
+                print(
+                    f"VIOLATION {state}: {name} takes {count} calls for {JAILS[-1]} jails, {fewer.calls[name]} for half"
+                )
+        if seconds / less > TIME_GROWTH:
+            wrong += 1
+            print(f"VIOLATION {state}: {dict(more.seconds)} s for {JAILS[-1]} jails, {dict(fewer.seconds)} s for half")
+    name, most = max(more.memory.items(), key=lambda item: item[1])
+    figure("load_memory_of_module", most, "MiB", f"{name}, {JAILS[-1]} jails")
     return wrong
 
 
