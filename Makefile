@@ -10,7 +10,7 @@ GATES := $(PY) tests/tools/gates.py
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-demo demo demo-clean validate schema test lint types docs units sanity ansible-test-units \
 	build transcripts molecule test-playbooks secrets test-rounds test-demo acceptance bench load mutations fuzz rounds \
-	faults hostile upgrade-cuts clean
+	faults hostile clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -98,9 +98,6 @@ faults: venv ## kill convergences at every command and file, let each fail and h
 	@$(GATES) $@
 
 hostile: venv ## let a customer attack from inside, in every known way, all that is done with his jail
-	@$(GATES) $@
-
-upgrade-cuts: venv ## cut upgrades and rollbacks of worlds off at every place: the next run must converge
 	@$(GATES) $@
 
 clean: ## remove whatever make has made, the demonstration apart

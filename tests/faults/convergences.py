@@ -33,13 +33,13 @@ from faults.meddle import (
     Operation,
     listen,
 )
-from faults.scenes import ADDRESSES, ARCHIVES, PUBLIC, Fleet, Scene
-from model import archive, machine
+from faults.scenes import ADDRESSES, ARCHIVES, NEW, PUBLIC, Act, Fleet, Scene
+from model import archive, machine, source_tree
 from model.host import Host
 from support.ends import End, differences, end
 from support.lab import Lab, Result, copy
 from support.site import Site
-from support.upgrades import shrink
+from support.upgrades import Contents, contents, shrink, upgrade
 
 if t.TYPE_CHECKING:
     import pytest
@@ -48,6 +48,12 @@ DISKS = {"h2": {"vtbd1": "2G"}}
 # Of a host's jails one after another, so that the operations have the same numbers each time.
 ONE_BY_ONE = {"world_at_once": 1, "jails_at_once": 1}
 MARK = "usr/local/mine"
+ROOTS = "/usr/local/jails"
+SOURCES = "/usr/src"
+# What a running jail changes in its root.
+ITS_OWN = ("dev", "var", "tmp")
+# What customers have who are not suited by the new release.
+TURN_AWAY = f'case "$(freebsd-version)" in\n{NEW})\n\tservice sshd stop\n\t;;\nesac\n'
 # Every so many kills are followed by a loss of power.
 POWER_EVERY = 3
 MOST_SHOWN = 12
@@ -69,6 +75,7 @@ def install(folder: Path, name: str) -> Host:
     for release, path in ARCHIVES.items():
         archive.write_base(host.path(path), release)
         shrink(host.path(path))
+    source_tree.write(host, NEW)
     if name in DISKS:
         assert host.run(["zpool", "create", "-m", "none", "tank", "/dev/vtbd1"]).rc == 0
     return host
@@ -98,21 +105,29 @@ class Stage:
     """A host of a scene, as it is before; and what was recorded when nothing went wrong."""
 
     def __init__(self, scene: Scene, name: str, installed: Path, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        """Converge it by the records before, and then, recorded, by those after."""
+        """Do what was done before, and then, recorded, what is done after."""
         listen()
         self.scene, self.name, self.folder, self.patch = scene, name, folder, patch
         self.site = Site(**ONE_BY_ONE)
         copy(installed, folder / "before")
         host = Host(folder / "before")
-        self.after = resolve(scene.after, host)
-        if scene.before:
-            self._succeed(Lab(host, patch), resolve(scene.before, host))
-            self._mark(host, scene.before)
+        for act in scene.before:
+            self._succeed(Lab(host, patch), act, resolve(act.fleet, host))
+            self._mark(host, act.fleet)
+        self.after = (scene.after, resolve(scene.after.fleet, host))
         self.trace: list[Operation] = []
         self.starts: list[_Start] = []
+        # Of jails whose worlds change, all that a root may hold when somebody could start it.
+        self.worlds: dict[str, list[Contents]] = {}
         self._record()
         self.expected = self._expected(power=False)
         self.expected_after_power = self._expected(power=True)
+        if scene.unsuited:
+            # Those too that go back when they were started and do not answer.
+            lab, (act, resolved) = self._copied("unasked"), self.after
+            parameters = self._parameters(act, resolved)
+            upgrade(lab, {**parameters, "jails": [{**jail, "ports": []} for jail in parameters["jails"]]})
+            self._keep_worlds(lab)
 
     def faults(self) -> t.Iterator[Fault]:
         """Yield every fault that can happen: a kill only where the host is another than at the kill before."""
@@ -149,9 +164,11 @@ class Stage:
         meddler = Meddler(host, fault, start.count)
         lab = MeddledLab(host, self.patch, meddler, copies.deepcopy(start.results))
         with contextlib.suppress(Killed):
-            self._converge(lab, self.after)
+            self._converge(lab, *self.after)
         if not meddler.met:
             raise Wrong("there is no such operation")
+        if not start.results:
+            self._see_nothing_between(Lab(host, self.patch))
         power = fault.kind in (KILLED, AMID) and fault.place % POWER_EVERY == 0
         if power:
             machine.power_off(host)
@@ -161,14 +178,32 @@ class Stage:
     def _judge(self, host: Host, expected: End) -> None:
         """See that two further runs end well, the second of them without a change, and where they end."""
         lab = Lab(host, self.patch)
-        self._succeed(lab, self.after)
+        self._succeed(lab, *self.after)
         # What a loss of power takes from the kernel, and nobody saw, the first run after it may only find.
         found = differences(expected, end(lab))
         if found:
             raise Wrong("\n".join(found[:MOST_SHOWN]))
-        for result in self._succeed(lab, self.after):
+        # Who went back by himself is tried anew by each run.
+        for result in [] if self.scene.unsuited else self._succeed(lab, *self.after):
             if result["changed"] or result.get("commands"):
                 raise Wrong(f"once more: {result.get('commands')} {result.get('after')}")
+
+    def _see_nothing_between(self, lab: Lab) -> None:
+        """See that what runs, or would be started by a boot, is one release whole."""
+        running = lab.module("jail_info")["jails"]
+        for name, worlds in self.worlds.items():
+            is_seen = name in running or self.scene.after.fleet.jails[name].get("storage") != "image"
+            if is_seen and (name in running or lab.path(f"/etc/jail.conf.d/{name}.conf").exists()):
+                found = self._world(lab, name)
+                differs = [[path for path in found | whole if found.get(path) != whole.get(path)] for whole in worlds]
+                # A file of /etc is put back before it is proven that the jail runs.
+                if not any(all(path.startswith("etc/") for path in paths) for paths in differs):
+                    raise Wrong(f"{name} is between two releases: {min(differs, key=len)[:MOST_SHOWN]}")
+
+    def _world(self, lab: Lab, name: str) -> Contents:
+        """Return all of a root but what a running jail changes in it."""
+        found = contents(lab, f"{ROOTS}/{self.name}/{name}")
+        return {path: value for path, value in found.items() if not path.startswith(ITS_OWN)}
 
     def _record(self) -> None:
         """Converge the host by the records after, with nothing that goes wrong."""
@@ -183,53 +218,77 @@ class Stage:
             self.starts.append(_Start(kept, meddler.count, copies.deepcopy(lab.results)))
 
         lab = MeddledLab(host, self.patch, meddler, began=began)
-        self._succeed(lab, self.after)
+        self._succeed(lab, *self.after)
 
     def _expected(self, *, power: bool) -> End:
         """Return what the host comes to when nothing goes wrong, or nothing but that its power fails."""
-        place = self.folder / f"whole{power}"
-        copy(self.folder / "before", place)
-        lab = Lab(Host(place), self.patch)
-        self._succeed(lab, self.after)
+        lab = self._copied(f"whole{power}")
+        self._keep_worlds(lab)
+        self._succeed(lab, *self.after)
+        self._keep_worlds(lab)
         if power:
             machine.power_off(lab.host)
             machine.boot(lab.host)
-            self._succeed(lab, self.after)
+            self._succeed(lab, *self.after)
         return end(lab)
 
-    def _converge(self, lab: Lab, resolved: Resolved) -> list[Result]:
-        """Converge the host by all of its roles; upgrade its jails before, where the scene says so."""
+    def _copied(self, name: str) -> Lab:
+        copy(self.folder / "before", self.folder / name)
+        return Lab(Host(self.folder / name), self.patch)
+
+    def _keep_worlds(self, lab: Lab) -> None:
+        """Keep what roots hold."""
+        if self.scene.after.upgrade is not None:
+            for name in self.names(self.scene.after.fleet):
+                self.worlds.setdefault(name, []).append(self._world(lab, name))
+
+    def names(self, fleet: Fleet) -> list[str]:
+        """Return the jails of this host."""
+        return [name for name, jail in fleet.jails.items() if jail["host"] == self.name]
+
+    def _converge(self, lab: Lab, act: Act, resolved: Resolved) -> list[Result]:
+        """Converge the host by all of its roles; upgrade its jails before, where the act says so."""
         results = []
-        if self.scene.upgraded and resolved is self.after:
-            results.append(self._upgrade(lab, resolved))
+        if act.upgrade is not None:
+            results.append(upgrade(lab, self._parameters(act, resolved)))
             if results[0].get("failed"):
                 return results
         return results + [run.result for run in self.site.converge(lab, self.name, resolved)]
 
-    def _upgrade(self, lab: Lab, resolved: Resolved) -> Result:
-        host = resolved.hosts[self.name]
-        pool = {"dataset": host["dataset"]} if host["storage"] == "dataset" else {}
-        return lab.module(
-            "jail_upgrades",
-            jails=upgrades(resolved.jails[self.name]),
-            releases=host["releases"],
-            folder=host["upgrades"],
-            seconds=2,
-            at_once=1,
-            **pool,
-        )
+    def _parameters(self, act: Act, resolved: Resolved) -> dict[str, t.Any]:
+        """Return those of jail_upgrades."""
+        host, upgrade = resolved.hosts[self.name], t.cast("dict[str, t.Any]", act.upgrade)
+        sources = {NEW: {**host["releases"][NEW], "src": SOURCES}} if "mode" in upgrade else {}
+        return {
+            "jails": [{**jail, "release": NEW} for jail in upgrades(resolved.jails[self.name])],
+            "releases": {**host["releases"], **sources},
+            "folder": host["upgrades"],
+            "seconds": 2,
+            "at_once": 1,
+            **({"dataset": host["dataset"]} if host["storage"] == "dataset" else {}),
+            **upgrade,
+        }
 
-    def _succeed(self, lab: Lab, resolved: Resolved) -> list[Result]:
-        results = self._converge(lab, resolved)
+    def _succeed(self, lab: Lab, act: Act, resolved: Resolved) -> list[Result]:
+        """Converge the host; raise :class:`Wrong` if that fails where it should not, or for others than it should."""
+        results = self._converge(lab, act, resolved)
+        expected = sorted(set(self.scene.unsuited) & set(self.names(act.fleet))) if act is self.scene.after else []
+        failed = sorted({error["name"] for result in results for error in result.get("errors", [])})
+        if failed != expected:
+            said = [result["msg"] for result in results if result.get("failed")]
+            raise Wrong(f"the next run failed for {failed}, not for {expected}: {said}")
         for result in results:
-            if result.get("failed"):
+            if result.get("failed") and not expected:
                 raise Wrong(f"the next run failed: {result['msg']}")
         return results
 
     def _mark(self, host: Host, fleet: Fleet) -> None:
-        """Put a file of each customer into his root, as far as the root can be seen."""
-        for name, jail in fleet.jails.items():
-            if jail["host"] == self.name and jail.get("state", "running") == "running":
-                path = host.path(f"/usr/local/jails/{self.name}/{name}/{MARK}")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(f"{name}\n")
+        """Put files of each customer into his root, as far as the root can be seen."""
+        for name in self.names(fleet):
+            if fleet.jails[name].get("state", "running") == "running":
+                path = host.path(f"{ROOTS}/{self.name}/{name}")
+                (path / MARK).parent.mkdir(parents=True, exist_ok=True)
+                (path / MARK).write_text(f"{name}\n")
+                if name in self.scene.unsuited:
+                    with (path / "etc/rc").open("a") as script:
+                        script.write(TURN_AWAY)

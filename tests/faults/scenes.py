@@ -55,15 +55,24 @@ class Fleet:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A host that was converged by ``before`` (None: never) and is to be converged by ``after``.
+class Act:
+    """Records that a host is to be converged by; and parameters of jail_upgrades, where that module comes first."""
 
-    With ``upgraded`` the jails are brought to their release first, as upgrade.yml does.
+    fleet: Fleet
+    upgrade: Values | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was done with a host before, in turn; and what is done with it while something goes wrong.
+
+    ``unsuited`` are jails with something that does not answer under the new release: they go back by themselves. Then
+    there is an upgrade alone: nobody converges a host on which one failed.
     """
 
-    before: Fleet | None
-    after: Fleet
-    upgraded: bool = False
+    before: tuple[Act, ...]
+    after: Act
+    unsuited: tuple[str, ...] = ()
 
 
 GROUP = {
@@ -159,25 +168,38 @@ def _leave(fleet: Fleet) -> None:
         fleet.jails[name] |= {"state": "absent", "retired": "2026-11-24T093000Z"}
 
 
+def _few(fleet: Fleet) -> None:
+    """Leave one jail for each kind of storage."""
+    for name in ("carol", "erin"):
+        del fleet.jails[name]
+
+
 def _upgrade(fleet: Fleet) -> None:
+    """Let the records name the new release."""
     for jail in fleet.jails.values():
         jail["release"] = NEW
 
 
 def _old(fleet: Fleet) -> None:
+    """Let the records name the old release."""
     for jail in fleet.jails.values():
         jail["release"] = OLD
 
 
-STOPPED = BASE.changed(_stop)
+STOPPED, FEW = BASE.changed(_stop), BASE.changed(_few)
+IS_OLD, IS_NEW = FEW.changed(_old), FEW.changed(_upgrade)
+UNSUITED = ("alice", "bob", "dave")
 SCENES = {
-    "first": Scene(None, BASE),
-    "order": Scene(BASE, BASE.changed(_come)),
-    "change": Scene(BASE, BASE.changed(_change)),
-    "stop": Scene(BASE, STOPPED),
-    "resume": Scene(STOPPED, BASE),
-    "leave": Scene(BASE, BASE.changed(_leave)),
-    "upgrade": Scene(BASE.changed(_old), BASE.changed(_upgrade), upgraded=True),
+    "first": Scene((), Act(BASE)),
+    "order": Scene((Act(BASE),), Act(BASE.changed(_come))),
+    "change": Scene((Act(BASE),), Act(BASE.changed(_change))),
+    "stop": Scene((Act(BASE),), Act(STOPPED)),
+    "resume": Scene((Act(STOPPED),), Act(BASE)),
+    "leave": Scene((Act(BASE),), Act(BASE.changed(_leave))),
+    "upgrade": Scene((Act(IS_OLD),), Act(IS_NEW, {})),
+    "installworld": Scene((Act(IS_OLD),), Act(IS_NEW, {"mode": "installworld", "delete_old": True})),
+    "unsuited": Scene((Act(IS_OLD),), Act(IS_NEW, {"most_failures": len(UNSUITED)}), UNSUITED),
+    "rollback": Scene((Act(IS_OLD), Act(IS_NEW, {})), Act(IS_OLD, {"state": "rolled_back"})),
 }
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib
 import tarfile
@@ -27,6 +26,8 @@ ROOTS = "/usr/local/jails/h1"
 STEPS = "ansible_collections.jailisp.vps.plugins.module_utils._upgrades.steps"
 POOL = {"dataset": "tank/jails", "release_dataset": "tank/releases", "release_root": "/usr/local/jails/releases"}
 STORAGES = ("directory", "image", "dataset")
+# All that lies in a root, by path: mode, owner, flags, content.
+Contents = dict[str, tuple[t.Any, ...]]
 RC_CONF = {"path": "etc/rc.conf", "content": 'sshd_enable="YES"\n'}
 
 
@@ -68,12 +69,6 @@ class Yard:
         assert not result.get("failed"), result["msg"]
         for name in self.names:
             lab.files.remove(note(name))
-
-    def on(self, lab: Lab) -> Yard:
-        """Return the same jails on another host, a copy of this one."""
-        other = copy.copy(self)
-        other.lab = lab
-        return other
 
     def path(self, name: str) -> str:
         """Return a jail's root."""
@@ -125,17 +120,8 @@ class Yard:
         return {"mode": "installworld", "releases": {**self.releases, NEW: {**self.releases[NEW], "src": "/usr/src"}}}
 
     def upgrade(self, **more: t.Any) -> Result:
-        """Run the module. What it waits for a second for it sees at once: nothing in the model takes time to answer."""
-        slept = [0.0]
-        clock = types.SimpleNamespace(
-            time=time.time,
-            strftime=time.strftime,
-            monotonic=lambda: slept[0],
-            sleep=lambda seconds: slept.append(slept.pop() + seconds),
-        )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(importlib.import_module(STEPS), "time", clock)
-            return self.lab.module("jail_upgrades", **self.parameters(**more))
+        """Run the module."""
+        return upgrade(self.lab, self.parameters(**more))
 
     def converge(self, **more: t.Any) -> Result:
         """Run the module, which makes an archive first; that much is foretold, and a second run changes nothing."""
@@ -170,6 +156,20 @@ class Yard:
         }
 
 
+def upgrade(lab: Lab, parameters: t.Mapping[str, t.Any]) -> Result:
+    """Run jail_upgrades. What it waits for a second for it sees at once: nothing in the model takes time to answer."""
+    slept = [0.0]
+    clock = types.SimpleNamespace(
+        time=time.time,
+        strftime=time.strftime,
+        monotonic=lambda: slept[0],
+        sleep=lambda seconds: slept.append(slept.pop() + seconds),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module(STEPS), "time", clock)
+        return lab.module("jail_upgrades", **parameters)
+
+
 def shrink(base: Path) -> None:
     """Leave of a base archive what a jail starts with, and little more."""
     with tarfile.open(base) as whole:
@@ -183,10 +183,10 @@ def shrink(base: Path) -> None:
     small.replace(base)
 
 
-def contents(lab: Lab, root: str) -> dict[str, tuple[t.Any, ...]]:
+def contents(lab: Lab, root: str) -> Contents:
     """Return all that lies in a root: by path, its kind and mode, its owner, its flags, and its content."""
     files, top = ModelFiles(lab.host), lab.path(root)
-    found: dict[str, tuple[t.Any, ...]] = {}
+    found: Contents = {}
     for path in files.walk(top):
         status = path.lstat()
         content: t.Any = None

@@ -99,7 +99,6 @@ ON_DEMAND = (
     Gate("acceptance", "acceptance", ("molecule", "test", "-s", "freebsd")),
     Gate("bench", "bench", (PYTHON, "tests/bench/bench.py")),
     Gate("mutations", "mutations", (PYTHON, "tests/mutations/run.py")),
-    Gate("upgrade-cuts", "upgrade-cuts", (PYTHON, "tests/tools/upgrade_cuts.py")),
     Gate("faults", "faults", (PYTHON, "tests/faults/run.py")),
     Gate("hostile", "hostile", (PYTHON, "tests/hostile/run.py")),
     Gate("fuzz", "fuzz", (PYTHON, "tests/fuzz/run.py")),

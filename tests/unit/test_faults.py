@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import pytest
@@ -16,18 +17,27 @@ if t.TYPE_CHECKING:
     from faults.meddle import Fault
 
 EVERY = 23
+SAMPLES = 3
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Stage]:
+def make_stage(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[t.Callable[[str, str], Stage]]:
     with ansible_collections_found(), pytest.MonkeyPatch.context() as patch:
         # The collection that Ansible's loader imports, not a second copy of it.
         from faults.convergences import Stage, install  # noqa: PLC0415
         from faults.scenes import SCENES  # noqa: PLC0415
 
-        folder = tmp_path_factory.mktemp("stage")
-        host = install(folder / "installed", "h2")
-        yield Stage(SCENES["stop"], "h2", host.directory, folder, patch)
+        @functools.cache
+        def make(scene: str, name: str) -> Stage:
+            folder = tmp_path_factory.mktemp("stage")
+            return Stage(SCENES[scene], name, install(folder / "installed", name).directory, folder, patch)
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def stage(make_stage: t.Callable[[str, str], Stage]) -> Stage:
+    return make_stage("stop", "h2")
 
 
 def test_after_a_fault_the_next_run_comes_to_the_same(stage: Stage) -> None:
@@ -53,3 +63,24 @@ def test_an_operation_that_never_comes_is_no_success(stage: Stage) -> None:
     from faults.meddle import KILLED, Fault  # noqa: PLC0415
 
     assert stage.try_fault(Fault(KILLED, len(stage.trace) + 1)) == ["there is no such operation"]
+
+
+@pytest.mark.parametrize(("scene", "name"), [("unsuited", "h2"), ("installworld", "h1")])
+def test_an_upgrade_that_met_a_fault_goes_on_or_goes_back(
+    make_stage: t.Callable[[str, str], Stage], scene: str, name: str
+) -> None:
+    stage = make_stage(scene, name)
+    faults = list(stage.faults())
+    for fault in faults[5 :: len(faults) // SAMPLES]:
+        assert stage.try_fault(fault) == [], fault
+
+
+def test_a_jail_that_is_between_two_releases_is_seen(make_stage: t.Callable[[str, str], Stage]) -> None:
+    stage = make_stage("unsuited", "h2")
+    first, worlds = next(stage.faults()), stage.worlds
+    assert stage.try_fault(first) == []
+    stage.worlds = {name: [{**world, "lib/libc.so.7": ()} for world in each] for name, each in worlds.items()}
+    try:
+        assert stage.try_fault(first) == ["dave is between two releases: ['lib/libc.so.7']"]
+    finally:
+        stage.worlds = worlds
