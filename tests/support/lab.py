@@ -119,7 +119,8 @@ FORETOLD = ("changed", "commands", "before", "after", "diff")
 def run_main(module: types.ModuleType, *, check: bool = False, **parameters: t.Any) -> Result:
     """Run a module's ``main`` as Ansible does, and return the result that it prints."""
     printed = io.StringIO()
-    arguments = {**parameters, "_ansible_check_mode": check}
+    # A test is nothing for the log of the machine.
+    arguments = {**parameters, "_ansible_check_mode": check, "_ansible_no_log": True}
     with patch_module_args(arguments), contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
         module.main()
     return t.cast(Result, json.loads(printed.getvalue()))
