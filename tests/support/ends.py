@@ -13,12 +13,14 @@ from support.lab import Lab, snapshot
 
 ROOTS = "/usr/local/jails/"
 # What differs between two runs that end alike.
-PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/", "root/.model/mounts", "root/var/jail-upgrades/")
+PASSING = ("root/var/log/", "root/var/run/", "root/.model/covered/", "root/.model/mounts")
 # What is stored in a pool: its numbers are others after a clone was made anew.
 NUMBERED = re.compile(r"(?<=^root/\.model/pool/)\d+-\d+")
 OWN_NUMBERS = ("jid", "cpuset.id")
 TRAFFIC = "root/var/db/jailisp/pf_jailisp_traffic.json"
-RANDOM = ("root/var/jail-images/", "root/var/jail-releases/", TRAFFIC)
+RANDOM = ("root/var/jail-images/", "root/var/jail-releases/", "root/var/jail-upgrades/", TRAFFIC)
+# What a rollback packs has the moment at which the upgrade began in its name.
+MOMENT = re.compile(r"-\d+(?=\.changed\.tar\.zst$)")
 JOURNALS = "root/var/db/jailisp/upgrades/"
 SAID = ("state", "source", "target", "running", "units", "fresh", "etc", "links")
 LIMITS = "quota,refquota,reservation,compression,atime"
@@ -56,7 +58,7 @@ def end(lab: Lab) -> End:
     }
     # Host keys, and the marks of file systems in images, are other ones each time they are made; archives that the host
     # made hold times; other loads of rules count other packets.
-    files = {name: value[:3] if _is_random(name) else value for name, value in files.items()}
+    files = {MOMENT.sub("", name): value[:3] if _is_random(name) else value for name, value in files.items()}
     for name in files:
         if name.startswith(JOURNALS) and name.endswith(".json"):
             files[name] = (*files[name][:3], _journal(lab.path(name.removeprefix("root"))))

@@ -374,8 +374,7 @@ def _back(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
         *_halt(jail),
         *(_restore(wish, actual, jail, known) if known.state in DIRTY else []),
         Note(name, BEGUN, run=actual.run),
-        *_resume(jail, BACK),
-        *_forget(wish, name),
+        *_resume(jail, BACK, *_forget_known(wish, actual, name)),
         _prove(wish, jail, known.source),
     )
 
@@ -385,9 +384,10 @@ def _undo(wish: Wish, actual: Actual, name: str) -> tuple[Step, ...]:
     jail, known = wish.jails[name], _known(wish, actual, name)
     if wish.back:
         return ()
-    given_back = (*_resume(jail, FAILED), *_forget(wish, name))
-    # Each way ends with another state than those that the others begin with.
-    ways = [When(name, BEGUN, given_back)]
+    # Each way ends with another state than those that the others begin with. Whether there is a snapshot where none is
+    # noted nobody knows: it may be what failed.
+    ways = [When(name, BEGUN, tuple(_resume(jail, FAILED, *_forget(wish, name, judged=False))))]
+    given_back = _resume(jail, FAILED, *_forget(wish, name))
     for state in (KEPT, WRITTEN):
         restored = _restore(wish, actual, jail, replace(known, state=state))
         ways.append(When(name, state, (*_halt(jail), *restored, Note(name, BEGUN), *given_back)))
@@ -400,11 +400,11 @@ def _halt(jail: Jail) -> list[Step]:
     return [Stop(jail.name, jail.path, jail.image), Hold(jail.name), *mount]
 
 
-def _resume(jail: Jail, state: str, *proof: Step) -> list[Step]:
-    """Let a jail start again, start it if it ran, see that all is well, and note what has become of it."""
+def _resume(jail: Jail, state: str, *more: Step) -> list[Step]:
+    """Let a jail start again, start it if it ran, do what else is to do, and note what has become of it."""
     name = jail.name
     unmount = [Run(script("unmount", jail.image, jail.path), name)] if jail.image else []
-    return [*unmount, Hold(name, back=True), Start(name), *proof, Note(name, state)]
+    return [*unmount, Hold(name, back=True), Start(name), *more, Note(name, state)]
 
 
 def _prove(wish: Wish, jail: Jail, release: str) -> Prove:
@@ -419,8 +419,7 @@ def _keep(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Step]:
     """Keep what an upgrade changes; what was kept before is of no more use."""
     name, archive = jail.name, kept_archive(wish, jail.name)
     if wish.dataset is not None:
-        before = _forget(wish, name) if _snapshot(wish, name) in actual.datasets else []
-        return [*before, Run(Command(("zfs", "snapshot", _snapshot(wish, name))), name)]
+        return [*_forget_known(wish, actual, name), Run(Command(("zfs", "snapshot", _snapshot(wish, name))), name)]
     return [
         _pack(name, jail.path, f"{archive}.part", _members([*known.units, ETC])),
         Move(f"{archive}.part", archive, name),
@@ -436,11 +435,17 @@ def _members(paths: t.Iterable[str]) -> list[str]:
     return [f"./{path}" for path in paths]
 
 
-def _forget(wish: Wish, name: str) -> list[Step]:
-    """Give up what was kept, if anything was."""
+def _forget(wish: Wish, name: str, *, judged: bool = True) -> list[Step]:
+    """Give up what was kept."""
     if wish.dataset is None:
         return [Remove(kept_archive(wish, name), name)]
-    return [Run(Command(("zfs", "destroy", _snapshot(wish, name))), name, judged=False)]
+    return [Run(Command(("zfs", "destroy", _snapshot(wish, name))), name, judged=judged)]
+
+
+def _forget_known(wish: Wish, actual: Actual, name: str) -> list[Step]:
+    """Give up what was found to be kept, if anything is."""
+    is_kept = wish.dataset is None or _snapshot(wish, name) in actual.datasets
+    return _forget(wish, name) if is_kept else []
 
 
 def _restore(wish: Wish, actual: Actual, jail: Jail, known: Journal) -> list[Step]:

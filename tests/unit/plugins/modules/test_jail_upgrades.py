@@ -396,6 +396,22 @@ def test_nothing_is_rolled_back_that_was_not_upgraded(yard: Yard) -> None:
     assert (result["changed"], result["report"]) == (False, [])
 
 
+def test_a_rollback_is_not_done_before_its_snapshot_is_gone(pooled: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not pooled.upgrade().get("failed")
+    destroy, run = ("zfs", "destroy", "tank/jails/alice@jailisp-upgrade"), ModelRunner.run
+
+    def busy(runner: ModelRunner, command: Command) -> Done:
+        return Done(command, 1, "", "dataset is busy\n") if command.argv == destroy else run(runner, command)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelRunner, "run", busy)
+        assert "dataset is busy" in errors(pooled.upgrade(state="rolled_back"))["alice"]
+    assert (pooled.version("alice"), pooled.running()) == (OLD, ["alice"])
+    assert not pooled.upgrade(state="rolled_back").get("failed")
+    assert "jailisp-upgrade" not in pooled.lab.run("zfs", "list", "-H", "-o", "name", "-t", "snapshot")
+    assert pooled.upgrade(state="rolled_back")["changed"] is False
+
+
 def test_after_a_rollback_an_upgrade_is_possible_again(anywhere: Yard) -> None:
     for state, release in (("upgraded", NEW), ("rolled_back", OLD), ("upgraded", NEW), ("rolled_back", OLD)):
         assert not anywhere.upgrade(state=state).get("failed")
