@@ -58,8 +58,9 @@ class Prison:
         return self.lab.module("jails", jails=list(jails), **{**PATIENCE, **more})
 
     def running(self) -> dict[str, dict[str, t.Any]]:
-        """Return what runs."""
-        return t.cast(dict[str, dict[str, t.Any]], self.lab.module("jail_info")["jails"])
+        """Return what runs, but not for how long."""
+        jails = t.cast(dict[str, dict[str, t.Any]], self.lab.module("jail_info")["jails"])
+        return {name: {key: value for key, value in jail.items() if key != "age"} for name, jail in jails.items()}
 
     def addresses(self) -> str:
         return self.lab.run("ifconfig", "lo1")
